@@ -1,0 +1,36 @@
+"""The Pulumi program: reads the stack's configuration and declares it. `pulumi up` runs this."""
+
+from pathlib import Path
+
+import pulumi
+
+from infra import config, stack
+from infra.images import manifest
+from infra.targets import local
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Declares the selected stack, or ends with one line per fault."""
+    settings = pulumi.Config("bentofleet")
+    try:
+        wanted = config.parse(settings.get_object("stack"))
+        images = manifest.load_fresh(ROOT)
+        secrets = stack.Secrets(
+            jwks=settings.get("tokens-jwks") or "",
+            tokens_key=stack.tokens_key(wanted, settings.get_secret("tokens-key")),
+        )
+        name = pulumi.get_stack()
+        hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
+        release = stack.declare(name, wanted, hosts, images, versions, secrets)
+    except ValueError as e:
+        raise pulumi.RunError(str(e)) from None
+    entry = wanted.hosts[0]
+    pulumi.export("url", f"http://{entry.address}:{wanted.edge.port}")
+    pulumi.export("release", release.release)
+    pulumi.export("live_since", release.live_since)
+    pulumi.export("verdict", release.verdict)
+
+
+main()

@@ -1,0 +1,1 @@
+"""Pure functions: facts in, command lines and file contents out. Nothing here runs anything."""

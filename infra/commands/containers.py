@@ -1,0 +1,242 @@
+"""Command lines for the container engine (Docker or Podman), and how to read what it answers."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STACK_LABEL = "bentofleet.stack"
+ROLE_LABEL = "bentofleet.role"
+RELEASE_LABEL = "bentofleet.release"
+SLOT_LABEL = "bentofleet.slot"
+NUMBER_LABEL = "bentofleet.number"
+SPEC_LABEL = "bentofleet.spec"
+"""Hash of everything a container was started with: another hash means other settings."""
+
+LOG_FILE_SIZE = "10m"
+LOG_FILES = "3"
+PIDS = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What one container is started with.
+
+    Attributes:
+        ports: host port on loopback -> container port; not used with the host's network.
+        mounts: host folder -> container folder, read-only.
+        tmpfs: container folder -> size in MiB.
+    """
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    memory_mib: int
+    env: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[int, int] = field(default_factory=dict)
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    tmpfs: Mapping[str, int] = field(default_factory=dict)
+    host_network: bool = False
+    command: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> str:
+        """Hash of all settings but the name, 16 hex digits."""
+        text = json.dumps([_settings(self), self.image, self.command, dict(self.labels)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run(engine: str, container: Container) -> list[str]:
+    """Starts `container` detached: unprivileged, read-only root, restarted when it fails.
+
+    `on-failure` and not `always`: after a reboot only our start script brings containers back,
+    so that a dead candidate does not come to life again.
+    """
+    labels = {**container.labels, SPEC_LABEL: container.spec}
+    return [
+        engine,
+        "run",
+        "--detach",
+        "--name",
+        container.name,
+        *_pairs("--label", labels),
+        *_settings(container),
+        *_log_options(engine),
+        container.image,
+        *container.command,
+    ]
+
+
+def _settings(container: Container) -> list[str]:
+    network = ["--network", "host"] if container.host_network else []
+    return [
+        "--restart",
+        "on-failure",
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--pids-limit",
+        str(PIDS),
+        "--memory",
+        f"{container.memory_mib}m",
+        *network,
+        *(
+            word
+            for path, size in container.tmpfs.items()
+            for word in ("--tmpfs", f"{path}:rw,nosuid,nodev,noexec,size={size}m,mode=1777")
+        ),
+        *(
+            word
+            for port, inner in container.ports.items()
+            for word in ("--publish", f"127.0.0.1:{port}:{inner}")
+        ),
+        *(
+            word
+            for source, target in container.mounts.items()
+            for word in ("--volume", f"{source}:{target}:ro")
+        ),
+        *_pairs("--env", container.env),
+    ]
+
+
+def _pairs(flag: str, values: Mapping[str, str]) -> list[str]:
+    return [word for key, value in values.items() for word in (flag, f"{key}={value}")]
+
+
+def _log_options(engine: str) -> list[str]:
+    driver = "json-file" if engine.endswith("docker") else "k8s-file"
+    size = ["--log-opt", f"max-size={LOG_FILE_SIZE}"]
+    files = ["--log-opt", f"max-file={LOG_FILES}"] if driver == "json-file" else []
+    return ["--log-driver", driver, *size, *files]
+
+
+def list_ids(engine: str, stack: str) -> list[str]:
+    """All containers of a stack, running or not: one id a line."""
+    return [
+        engine,
+        "ps",
+        "--all",
+        "--quiet",
+        "--no-trunc",
+        "--filter",
+        f"label={STACK_LABEL}={stack}",
+    ]
+
+
+def inspect(engine: str, ids: Iterable[str]) -> list[str]:
+    """Everything the engine knows about the containers, as a JSON list."""
+    return [engine, "inspect", "--type", "container", *ids]
+
+
+def start(engine: str, name: str) -> list[str]:
+    """Starts a container that exists."""
+    return [engine, "start", name]
+
+
+def stop(engine: str, name: str, timeout_s: int) -> list[str]:
+    """Asks a container to end, and kills it after `timeout_s`."""
+    return [engine, "stop", "--time", str(timeout_s), name]
+
+
+def kill(engine: str, name: str, signal: str) -> list[str]:
+    """Sends a signal to a container's first process."""
+    return [engine, "kill", "--signal", signal, name]
+
+
+def remove(engine: str, name: str) -> list[str]:
+    """Removes a container, running or not; also when it is not there."""
+    return [engine, "rm", "--force", name]
+
+
+def rename(engine: str, old: str, new: str) -> list[str]:
+    """Gives a container another name."""
+    return [engine, "rename", old, new]
+
+
+def logs(engine: str, name: str, since: str | None, lines: int | None) -> list[str]:
+    """What a container printed."""
+    tail = ["--tail", str(lines)] if lines is not None else []
+    return [engine, "logs", "--timestamps", *(["--since", since] if since else []), *tail, name]
+
+
+def image_id(engine: str, tag: str) -> list[str]:
+    """The id of the image with `tag`; fails when there is none."""
+    return [engine, "image", "inspect", "--format", "{{.Id}}", tag]
+
+
+def image_tags(engine: str, repository: str) -> list[str]:
+    """All tags of a repository, a `name:tag` a line."""
+    return [engine, "images", "--format", "{{.Repository}}:{{.Tag}}", repository]
+
+
+def tag_image(engine: str, source: str, tag: str) -> list[str]:
+    """Gives an image a second name."""
+    return [engine, "tag", source, tag]
+
+
+def remove_tag(engine: str, tag: str) -> list[str]:
+    """Takes a tag away; the layers go with the last one."""
+    return [engine, "rmi", tag]
+
+
+def version(engine: str) -> list[str]:
+    """Fails when the engine does not answer."""
+    return [engine, "info", "--format", "{{json .}}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A container as the engine reports it.
+
+    Attributes:
+        status: the engine's word: running, exited, created, restarting...
+        image_id: without `sha256:`.
+        started_at: ISO 8601, as the engine writes it.
+    """
+
+    name: str
+    status: str
+    image_id: str
+    labels: Mapping[str, str]
+    started_at: str
+    restarts: int
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self.status == "running"
+
+    @property
+    def role(self) -> str:
+        """`edge` or `replica`; empty for a container that only borrowed our label."""
+        return self.labels.get(ROLE_LABEL, "")
+
+    @property
+    def spec(self) -> str:
+        """Hash of what it was started with."""
+        return self.labels.get(SPEC_LABEL, "")
+
+
+def parse_inspect(text: str) -> list[Running]:
+    """Reads `inspect`'s answer, Docker's or Podman's."""
+    return [_running(item) for item in json.loads(text or "[]")]
+
+
+def _running(item: dict[str, Any]) -> Running:
+    state = item["State"]
+    return Running(
+        name=item["Name"].removeprefix("/"),
+        status=str(state["Status"]).lower(),
+        image_id=short_id(item["Image"]),
+        labels=item["Config"].get("Labels") or {},
+        started_at=str(state.get("StartedAt", "")),
+        restarts=int(item.get("RestartCount", 0)),
+    )
+
+
+def short_id(image_id: str) -> str:
+    """An image id without its algorithm, as both engines can be compared by."""
+    return image_id.strip().removeprefix("sha256:")

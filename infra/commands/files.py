@@ -1,0 +1,56 @@
+"""Command lines that read and write files on a host, each safe to run twice and never half done."""
+
+
+def write(path: str, mode: str) -> list[str]:
+    """Replaces a file by standard input at once, with `mode` (octal, such as 0644).
+
+    The new content goes to a file beside it, synced before the rename: after a power cut there is
+    the old file or the new one.
+    """
+    script = (
+        'umask 077; cat > "$1.new" && chmod "$2" "$1.new" && sync "$1.new" && mv -f "$1.new" "$1"'
+    )
+    return ["sh", "-c", script, "sh", path, mode]
+
+
+def write_new(path: str) -> list[str]:
+    """Writes standard input to a file that must not be there yet; exit 1 when it is."""
+    script = (
+        'umask 077; cat > "$1.$$" && ln "$1.$$" "$1" 2>/dev/null; won=$?; rm -f "$1.$$"; exit $won'
+    )
+    return ["sh", "-c", script, "sh", path]
+
+
+def read(path: str) -> list[str]:
+    """Prints a file; exit 4 when it is not there."""
+    return ["sh", "-c", 'test -e "$1" || exit 4; cat -- "$1"', "sh", path]
+
+
+def remove(path: str) -> list[str]:
+    """Removes a file or folder; also when it is not there."""
+    return ["rm", "-rf", "--", path]
+
+
+def make_folder(path: str, mode: str) -> list[str]:
+    """Makes a folder, its parents too, and sets its mode."""
+    return ["sh", "-c", 'mkdir -p -- "$1" && chmod "$2" -- "$1"', "sh", path, mode]
+
+
+def list_folder(path: str) -> list[str]:
+    """Names in a folder, one a line; nothing when it is not there."""
+    return ["sh", "-c", 'test -d "$1" || exit 0; ls -1 -- "$1"', "sh", path]
+
+
+def remove_empty(path: str) -> list[str]:
+    """Removes a folder if nothing is in it; no fault when there is."""
+    return ["sh", "-c", 'rmdir -- "$1" 2>/dev/null || true', "sh", path]
+
+
+def is_folder(path: str) -> list[str]:
+    """Exit 0 when there is such a folder."""
+    return ["test", "-d", path]
+
+
+def age_s(path: str) -> list[str]:
+    """Seconds since the file was last written, by the host's own clock."""
+    return ["sh", "-c", 'echo $(( $(date +%s) - $(stat -c %Y -- "$1") ))', "sh", path]

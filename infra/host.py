@@ -1,0 +1,147 @@
+"""One machine at the end of a stack, where things lie on it, and which ports they use."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from infra.config import MAX_REPLICAS
+
+SLOTS = ("a", "b")
+"""Two places for a release on a host: live has one, a candidate is started in the other."""
+
+
+def other_slot(slot: str | None) -> str:
+    """The slot a candidate takes while `slot` (None: nothing) is live."""
+    return "b" if slot == "a" else "a"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The 100 loopback ports of a host, counted from `first`.
+
+    +0..+15 replicas of slot a, +16..+31 of slot b, +32..+47 and +48..+63 their metrics,
+    +64 and +65 the edge's direct frontends of slot a and b, +66 the edge's own metrics.
+    """
+
+    first: int
+
+    def replica(self, slot: str, number: int) -> int:
+        """Port of replica `number` (from 1) in `slot`."""
+        return self._of(slot, number, 0)
+
+    def metrics(self, slot: str, number: int) -> int:
+        """Port of that replica's metrics."""
+        return self._of(slot, number, 2 * MAX_REPLICAS)
+
+    def direct(self, slot: str) -> int:
+        """Port of the edge's frontend that offers `slot` alone and takes no user traffic."""
+        return self.first + 4 * MAX_REPLICAS + SLOTS.index(slot)
+
+    @property
+    def edge_metrics(self) -> int:
+        """Port of the edge's own Prometheus page."""
+        return self.first + 4 * MAX_REPLICAS + 2
+
+    def _of(self, slot: str, number: int, start: int) -> int:
+        if not 1 <= number <= MAX_REPLICAS:
+            msg = f"replica number: must be 1 to {MAX_REPLICAS} (got {number})."
+            raise ValueError(msg)
+        return self.first + start + SLOTS.index(slot) * MAX_REPLICAS + number - 1
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a stack's things lie on a host, below one folder that `destroy` removes."""
+
+    root: PurePosixPath
+
+    @property
+    def edge(self) -> PurePosixPath:
+        """Folder mounted into the edge: its configuration and the live map."""
+        return self.root / "edge"
+
+    @property
+    def keys(self) -> PurePosixPath:
+        """Folder mounted into every replica: the public keys that tokens are checked with."""
+        return self.root / "keys"
+
+    @property
+    def config(self) -> PurePosixPath:
+        """HAProxy's configuration."""
+        return self.edge / "haproxy.cfg"
+
+    @property
+    def live_map(self) -> PurePosixPath:
+        """HAProxy's map that says which slot is live; a restarted edge reads it again."""
+        return self.edge / "live.map"
+
+    @property
+    def jwks(self) -> PurePosixPath:
+        """The key set."""
+        return self.keys / "jwks.json"
+
+    @property
+    def live(self) -> PurePosixPath:
+        """Which release is live, in which slot, since when."""
+        return self.root / "live.json"
+
+    @property
+    def start(self) -> PurePosixPath:
+        """Script that starts the edge and the live release after a reboot."""
+        return self.root / "start"
+
+    @property
+    def lock(self) -> PurePosixPath:
+        """Who is walking a release on this host."""
+        return self.root / "walk.lock"
+
+    @property
+    def releases(self) -> PurePosixPath:
+        """One record per promoted release: when, by whom, with which verdict."""
+        return self.root / "releases"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One machine as the program and the provider speak of it.
+
+    Attributes:
+        machine_id: the machine's own id when it was prepared; None before that.
+    """
+
+    name: str
+    address: str
+    connection: str
+    accelerator: str
+    stack: str
+    ports_from: int
+    machine_id: str | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """The host's port plan."""
+        return Ports(self.ports_from)
+
+    def to_inputs(self) -> dict[str, Any]:
+        """The host as inputs of a resource (without the machine's id, an output of Prepare)."""
+        return {
+            "name": self.name,
+            "address": self.address,
+            "connection": self.connection,
+            "accelerator": self.accelerator,
+            "stack": self.stack,
+            "ports_from": self.ports_from,
+        }
+
+    @staticmethod
+    def from_inputs(inputs: dict[str, Any]) -> "Host":
+        """The host that `to_inputs` described; a machine id may stand beside it."""
+        return Host(
+            name=str(inputs["name"]),
+            address=str(inputs["address"]),
+            connection=str(inputs["connection"]),
+            accelerator=str(inputs["accelerator"]),
+            stack=str(inputs["stack"]),
+            ports_from=int(inputs["ports_from"]),
+            machine_id=inputs.get("machine_id"),
+        )

@@ -1,0 +1,1 @@
+"""Our Pulumi provider: what it does on a host, resource by resource, and the walk of a release."""

@@ -1,0 +1,162 @@
+"""The edge of one host: HAProxy in a container, its configuration, and the keys for tokens."""
+
+from collections.abc import Mapping
+
+from infra.commands import containers, edge, ports
+from infra.commands.containers import Container
+from infra.host import SLOTS
+from infra.provider.console import Console
+from infra.provider.machine import Machine, wait_until
+from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, differs, machine_of
+
+CONFIG_PART = "haproxy.cfg"
+KEYS_PART = "jwks.json"
+CONTAINER_PART = "edge container"
+START_TIMEOUT_S = 30.0
+SOFT_STOP_TIMEOUT_S = 60
+NO_KEYS = '{"keys": []}'
+
+
+class Edge(Resource):
+    """Inputs: `host`, `machine_id`, `image`, `image_id`, `address`, `port`, `replicas`, `jwks`."""
+
+    def parts(self, inputs: Plain) -> tuple[str, ...]:
+        """Its files and its container."""
+        return (CONFIG_PART, KEYS_PART, CONTAINER_PART)
+
+    def create(self, inputs: Plain, console: Console) -> Plain:
+        """Writes the files and starts the container; an edge that runs is reloaded or replaced."""
+        machine = machine_of(inputs)
+        wanted = _container(machine, inputs)
+        there = next((c for c in machine.containers() if c.name == wanted.name), None)
+        if there is None:
+            _refuse_taken_ports(machine, int(inputs["port"]))
+        changed = _write_files(machine, inputs)
+        if there is None or not there.is_running:
+            machine.ensure(wanted, [])
+        elif there.spec != wanted.spec or there.image_id != _image_id(inputs):
+            _replace(machine, wanted)
+        elif changed:
+            _reload(machine)
+        _wait_for_answer(machine, console)
+        return {}
+
+    def update(self, state: Plain, inputs: Plain, console: Console) -> Plain:
+        """The same; a change of the configuration is a reload, and loses nothing."""
+        return self.create(inputs, console)
+
+    def look(self, state: Plain) -> Mapping[str, str]:
+        """Files compared by content; the container by state, image and settings."""
+        machine = machine_of(state)
+        config, keys = machine.read(machine.paths.config), machine.read(machine.paths.jwks)
+        return {
+            CONFIG_PART: _file(config, _config(machine, state)),
+            KEYS_PART: _file(keys, str(state["jwks"] or NO_KEYS)),
+            CONTAINER_PART: _look_at_container(machine, state),
+        }
+
+    def delete(self, state: Plain, console: Console) -> None:
+        """Stops the edge and removes its files; the folder itself belongs to Prepare."""
+        machine = machine_of(state)
+        machine.stop(machine.edge_name, timeout_s=5)
+        for path in (machine.paths.config, machine.paths.live_map, machine.paths.jwks):
+            machine.remove(path)
+
+
+def _config(machine: Machine, inputs: Plain) -> str:
+    return edge.config(
+        address=str(inputs["address"]),
+        port=int(inputs["port"]),
+        ports=machine.host.ports,
+        replicas=int(inputs["replicas"]),
+    )
+
+
+def _container(machine: Machine, inputs: Plain) -> Container:
+    return edge.container(
+        name=machine.edge_name,
+        stack=machine.host.stack,
+        image=str(inputs["image"]),
+        folder=str(machine.paths.edge),
+    )
+
+
+def _image_id(inputs: Plain) -> str:
+    return containers.short_id(str(inputs["image_id"]))
+
+
+def _write_files(machine: Machine, inputs: Plain) -> bool:
+    """Writes what differs; whether the edge must read its configuration again."""
+    paths = machine.paths
+    keys = str(inputs["jwks"] or NO_KEYS)
+    if machine.read(paths.jwks) != keys:
+        machine.write(paths.jwks, keys)  # the replicas see the new file by themselves
+    if machine.read(paths.live_map) is None:
+        machine.write(paths.live_map, edge.live_map(None))
+    config = _config(machine, inputs)
+    if machine.read(paths.config) == config:
+        return False
+    machine.write(paths.config, config)
+    return True
+
+
+def _refuse_taken_ports(machine: Machine, port: int) -> None:
+    taken = ports.listening(machine.run(ports.tables()))
+    if port in taken:
+        msg = f"{machine.host.name}: port {port} is taken. Free it, or choose another `edge.port`."
+        raise Refused(msg)
+    plan = machine.host.ports
+    ours = {plan.edge_metrics, *(plan.direct(slot) for slot in SLOTS)}
+    if ours & taken:
+        msg = (
+            f"{machine.host.name}: port {min(ours & taken)} is taken. "
+            "Free it, or choose another `edge.ports_from`."
+        )
+        raise Refused(msg)
+
+
+def _replace(machine: Machine, wanted: Container) -> None:
+    """Starts the new edge beside the old, on the same ports, then lets the old one finish."""
+    old = f"{wanted.name}-old"
+    machine.remove_container(old)
+    machine.run(containers.rename(machine.engine, wanted.name, old))
+    machine.run(containers.run(machine.engine, wanted))
+    machine.connection.run(containers.kill(machine.engine, old, "USR1"))
+    machine.stop(old, SOFT_STOP_TIMEOUT_S)
+
+
+def _reload(machine: Machine) -> None:
+    machine.run([machine.engine, "exec", machine.edge_name, *edge.check_config()])
+    machine.run(containers.kill(machine.engine, machine.edge_name, "USR2"))
+
+
+def _wait_for_answer(machine: Machine, console: Console) -> None:
+    port = machine.host.ports.edge_metrics
+
+    def answers() -> bool:
+        return machine.get(port, "/metrics", timeout_s=2).status == 200
+
+    if not wait_until(answers, START_TIMEOUT_S, console.stopped):
+        log = machine.connection.run(containers.logs(machine.engine, machine.edge_name, None, 3))
+        lines = (log.out + log.err).strip().splitlines()
+        msg = (
+            f"{machine.host.name}: the edge does not answer on port {port} "
+            f"(its log ends: {lines[-1][:200] if lines else 'empty'}). See `make logs`."
+        )
+        raise Refused(msg)
+
+
+def _file(found: str | None, declared: str) -> str:
+    return "removed" if found is None else differs(found, declared, "changed by hand")
+
+
+def _look_at_container(machine: Machine, state: Plain) -> str:
+    there = next((c for c in machine.containers() if c.name == machine.edge_name), None)
+    if there is None:
+        return "removed"
+    if not there.is_running:
+        return f"not running ({there.status})"
+    if there.image_id != _image_id(state):
+        return f"runs another image ({there.image_id[:12]})"
+    wanted = _container(machine, state).spec
+    return AS_DECLARED if there.spec == wanted else "started with other settings"

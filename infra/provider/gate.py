@@ -1,0 +1,98 @@
+"""Runs the gate: Locust in a process of its own, with a short token that no argv or file shows."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from infra.provider.console import Console
+from infra.provider.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository: reports are written below it, and the gate runs from it."""
+
+TOKEN_LIFETIME = "1h"  # noqa: S105 - how long, not what
+TOKEN_TIMEOUT_S = 30
+
+
+class GateDidNotRun(Exception):
+    """The gate gave no figures: one line with its reason."""
+
+
+def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console) -> dict[str, Any]:
+    """Loads the candidates behind `port`; the figures that the gate wrote to `folder`.
+
+    Raises:
+        GateDidNotRun: no token could be signed, the gate ended with a fault, or we were stopped.
+    """
+    request = {
+        "base_url": f"http://127.0.0.1:{port}",
+        "token": gate_token(plan),
+        "models": sorted(plan.models),
+        "profile": plan.profile,
+        **({} if saturation else {"saturation_s": 0}),
+        "release": plan.release,
+        "slo": {
+            "latency_p95_ms": plan.slo.latency_p95_ms,
+            "success_ratio": plan.slo.success_ratio,
+            "min_rps": plan.slo.min_rps,
+        },
+    }
+    argv = [sys.executable, "-m", "loadtests.gate", "--out", str(folder)]
+    with (folder / "gate.log").open("w") as log:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        status = _follow(process, json.dumps(request), console)
+    if console.stopped.is_set():
+        msg = "gate: interrupted."
+        raise GateDidNotRun(msg)
+    if status != 0:
+        lines = (folder / "gate.log").read_text().strip().splitlines()
+        msg = lines[-1] if lines else f"gate: ended without a word (exit {status})."
+        raise GateDidNotRun(msg)
+    figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
+    return figures
+
+
+def _follow(process: "subprocess.Popen[str]", request: str, console: Console) -> int:
+    """Hands the request over, shows progress, and ends the process when we are stopped."""
+    assert process.stdin is not None  # noqa: S101 - Popen was given a pipe
+    assert process.stdout is not None  # noqa: S101
+    process.stdin.write(request)
+    process.stdin.close()
+    for line in process.stdout:
+        if line.strip():
+            console.say(line.strip(), passing=True)
+        if console.stopped.is_set():
+            process.terminate()
+    return process.wait()
+
+
+def gate_token(plan: Plan) -> str | None:
+    """A short token with the scope `gate`; None where the service asks for none."""
+    if plan.tokens_key is None:
+        return None
+    argv = [sys.executable, "-m", "service.tokens", "issue"]
+    argv += ["--key", "-", "--scope", "gate", "--lifetime", TOKEN_LIFETIME]
+    done = subprocess.run(
+        argv,
+        input=plan.tokens_key,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=TOKEN_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        msg = f"tokens-key: no token could be signed ({lines[-1] if lines else 'no message'})."
+        raise GateDidNotRun(msg)
+    return done.stdout.strip()

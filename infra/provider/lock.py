@@ -1,0 +1,125 @@
+"""One walk at a time: a lock on every host, whose heartbeat tells a dead walker from a slow one."""
+
+import json
+import os
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from infra.commands import files
+from infra.connection import HostError
+from infra.provider.machine import Machine
+from infra.provider.resource import Refused
+
+HEARTBEAT_S = 5.0
+STALE_S = 60
+"""Seconds without a heartbeat after which a walker counts as dead (release.md)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who walks: enough to find the person and the process."""
+
+    run: str
+    operator: str
+    machine: str
+    pid: int
+    started_at: str
+
+
+class Lock:
+    """Held on all hosts of a stack from the first step to the last; used as a context manager."""
+
+    def __init__(self, machines: Sequence[Machine]) -> None:
+        self._machines = machines
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        first = machines[0].connection
+        self.holder = Holder(
+            run=uuid.uuid4().hex[:12],
+            operator=first.operator(),
+            machine=os.uname().nodename,
+            pid=os.getpid(),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def __enter__(self) -> "Lock":
+        taken: list[Machine] = []
+        try:
+            for machine in self._machines:
+                self._take(machine)
+                taken.append(machine)
+        except BaseException:
+            self._leave(taken)
+            raise
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._leave(self._machines)
+
+    def is_held(self) -> bool:
+        """Whether the lock is still ours on every host that answers."""
+        return all(self._holds(machine) for machine in self._machines)
+
+    def _text(self) -> str:
+        return json.dumps(asdict(self.holder)) + "\n"
+
+    def _take(self, machine: Machine) -> None:
+        path = str(machine.paths.lock)
+        if machine.connection.run(files.write_new(path), stdin=self._text()).status == 0:
+            return
+        age_s = machine.connection.run(files.age_s(path))
+        if age_s.status == 0 and int(age_s.out) < STALE_S:
+            raise Refused(_held(machine, _read(machine)))
+        machine.remove(machine.paths.lock)
+        if machine.connection.run(files.write_new(path), stdin=self._text()).status != 0:
+            raise Refused(_held(machine, _read(machine)))
+
+    def _holds(self, machine: Machine) -> bool:
+        holder = _read(machine)
+        return holder is not None and holder.run == self.holder.run
+
+    def _leave(self, machines: Sequence[Machine]) -> None:
+        for machine in machines:
+            if self._holds(machine):
+                machine.remove(machine.paths.lock)
+
+    def _beat(self) -> None:
+        while not self._done.wait(HEARTBEAT_S):
+            for machine in self._machines:
+                self._beat_on(machine)
+
+    def _beat_on(self, machine: Machine) -> None:
+        """Touches the lock; a host that misses a beat is found out by the step that needs it."""
+        try:
+            if self._holds(machine):
+                machine.write(machine.paths.lock, self._text(), "0600")
+        except HostError:
+            return
+
+
+def _read(machine: Machine) -> Holder | None:
+    text = machine.read(machine.paths.lock)
+    if text is None:
+        return None
+    try:
+        return Holder(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _held(machine: Machine, holder: Holder | None) -> str:
+    who = (
+        f"{holder.operator} on {holder.machine}, pid {holder.pid}, since {holder.started_at}"
+        if holder
+        else "nobody that could be read"
+    )
+    return (
+        f"{machine.host.name}: another release is being walked (got {who}). "
+        f"Wait for its end; a dead one counts no longer {STALE_S} s after its last heartbeat."
+    )

@@ -1,0 +1,92 @@
+"""What a Release asks for, read from its inputs once."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from infra.commands import replica
+from infra.commands.containers import Container
+from infra.host import Host, Paths
+from loadtests.slo import Slo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One release on the hosts of one stack.
+
+    Attributes:
+        release: the id, a hash of the build's inputs and the settings that reach the service.
+        image: the stack's own tag on each host.
+        models: model name -> version.
+        env: environment of the service process.
+        port: where the edge takes users' requests.
+        tokens_key: PEM of the key that signs the gate's token; None where authentication is off.
+    """
+
+    stack: str
+    target: str
+    release: str
+    image: str
+    bento: str
+    accelerator: str
+    models: dict[str, str]
+    env: dict[str, str]
+    hosts: tuple[Host, ...]
+    replicas: int
+    memory_mib: int
+    port: int
+    profile: str
+    runner: str
+    saturation: bool
+    slo: Slo
+    keep: int
+    parallel: int
+    ready_timeout_s: int
+    drain_timeout_s: int
+    language: Literal["en", "es"]
+    tokens_key: str | None = field(repr=False)
+
+    @staticmethod
+    def from_inputs(inputs: dict[str, Any]) -> "Plan":
+        """The plan that `infra.resources.release` wrote as inputs."""
+        rollout, gate, slo = inputs["rollout"], inputs["gate"], inputs["slo"]
+        return Plan(
+            stack=str(inputs["stack"]),
+            target=str(inputs["target"]),
+            release=str(inputs["release"]),
+            image=str(inputs["image"]),
+            bento=str(inputs["bento"]),
+            accelerator=str(inputs["accelerator"]),
+            models={k: str(v) for k, v in inputs["models"].items()},
+            env={k: str(v) for k, v in inputs["env"].items()},
+            hosts=tuple(Host.from_inputs(h) for h in inputs["hosts"]),
+            replicas=int(inputs["replicas"]),
+            memory_mib=int(inputs["memory_mib"]),
+            port=int(inputs["port"]),
+            profile=str(gate["profile"]),
+            runner=str(gate["runner"]),
+            saturation=bool(gate["saturation"]),
+            slo=Slo(
+                latency_p95_ms=float(slo["latency_p95_ms"]),
+                success_ratio=float(slo["success_ratio"]),
+                min_rps=float(slo["min_rps"]),
+            ),
+            keep=int(rollout["keep"]),
+            parallel=int(rollout["parallel"]),
+            ready_timeout_s=int(rollout["ready_timeout_s"]),
+            drain_timeout_s=int(rollout["drain_timeout_s"]),
+            language="es" if inputs["language"] == "es" else "en",
+            tokens_key=inputs.get("tokens_key"),
+        )
+
+    def container(self, host: Host, paths: Paths, slot: str, number: int) -> Container:
+        """Replica `number` of this release in `slot`."""
+        return replica.container(
+            host,
+            paths,
+            release=self.release,
+            slot=slot,
+            number=number,
+            image=self.image,
+            env=self.env,
+            memory_mib=self.memory_mib,
+        )

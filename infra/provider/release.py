@@ -1,0 +1,207 @@
+"""The release of a stack: walked in when it is new, mended when a host drifted, never replaced."""
+
+from collections.abc import Mapping, Sequence
+
+from infra.commands import containers, edge, replica
+from infra.commands.containers import Running
+from infra.connection import HostError, Unreachable
+from infra.host import Host
+from infra.provider import keep, live, replicas
+from infra.provider.console import Console
+from infra.provider.live import Live
+from infra.provider.lock import Lock
+from infra.provider.machine import Machine, open_machine
+from infra.provider.plan import Plan
+from infra.provider.record import Record
+from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource
+from infra.provider.walk import Walk, set_live
+
+
+class Release(Resource):
+    """Inputs: see `Plan.from_inputs`. Outputs: `live_since`, `verdict`."""
+
+    outputs = ("live_since", "verdict")
+
+    def parts(self, inputs: Plain) -> tuple[str, ...]:
+        """What must be so on each host: the traffic's weights and each replica."""
+        hosts, count = inputs.get("hosts") or [], inputs.get("replicas") or 0
+        return tuple(
+            part
+            for host in hosts
+            for part in (
+                _weight_part(str(host["name"])),
+                *(_replica_part(str(host["name"]), n) for n in range(1, int(count) + 1)),
+            )
+        )
+
+    def create(self, inputs: Plain, console: Console) -> Plain:
+        """Walks the release in, or mends it where it is live already."""
+        plan = Plan.from_inputs(inputs)
+        machines = _open_all(plan.hosts)
+        verdict = ""
+        with Lock(machines) as lock:
+            if all(_is_live(m, plan) for m in machines):
+                for machine in machines:
+                    _mend(machine, plan, console)
+            else:
+                record = Record(plan, console)
+                Walk(plan, machines, console, lock, record).run()
+                verdict = f"{record.shown_folder}/verdict.json"
+        now = live.read(machines[0])
+        return {"live_since": now.since if now else "", "verdict": verdict}
+
+    def update(self, state: Plain, inputs: Plain, console: Console) -> Plain:
+        """The same; nothing new was walked where the release stayed the same."""
+        outputs = self.create(inputs, console)
+        return {**outputs, "verdict": outputs["verdict"] or state.get("verdict", "")}
+
+    def look(self, state: Plain) -> Mapping[str, str]:
+        """Weights, replicas and strangers on every host that answers."""
+        plan = Plan.from_inputs(state)
+        found: dict[str, str] = {}
+        silent: list[str] = []
+        for host in plan.hosts:
+            try:
+                found.update(_look_at(open_machine(host), plan))
+            except Unreachable as e:
+                silent.append(str(e))
+        if len(silent) == len(plan.hosts):
+            raise Unreachable("; ".join(silent))
+        return found
+
+    def delete(self, state: Plain, console: Console) -> None:
+        """Stops every replica, the live ones too, and forgets the releases."""
+        plan = Plan.from_inputs(state)
+        machines = _open_all(plan.hosts)
+        with Lock(machines):
+            for machine in machines:
+                _clear(machine)
+
+
+def _weight_part(host: str) -> str:
+    return f"{host}: traffic"
+
+
+def _replica_part(host: str, number: int) -> str:
+    return f"{host}: replica {number}"
+
+
+def _open_all(hosts: Sequence[Host]) -> list[Machine]:
+    """Every host, or one error that names each that does not answer."""
+    machines, faults = [], []
+    for host in hosts:
+        try:
+            machines.append(open_machine(host))
+        except HostError as e:
+            faults.append(str(e))
+    if faults:
+        raise HostError(" ".join(faults))
+    return machines
+
+
+def _is_live(machine: Machine, plan: Plan) -> bool:
+    now = live.read(machine)
+    return now is not None and now.release == plan.release
+
+
+def _mend(machine: Machine, plan: Plan, console: Console) -> None:
+    """Brings a host whose release is right level: replicas, weights, strangers, image tags."""
+    was = live.read(machine)
+    if was is None:
+        return
+    now = Live(
+        release=was.release,
+        slot=was.slot,
+        replicas=plan.replicas,
+        since=was.since,
+        image=plan.image,
+    )
+    if now.replicas < was.replicas or machine.edge_live() != now.slot or now != was:
+        set_live(machine, now)
+    there = machine.containers()
+    for number in range(1, plan.replicas + 1):
+        _mend_replica(machine, plan, now, number, there, console)
+    for name in replicas.remove(machine, replicas.not_of(now)):
+        console.say(f"{machine.host.name}: {name} removed; it is no part of the live release")
+    keep.prune(machine, plan.image, plan.keep)
+
+
+def _mend_replica(
+    machine: Machine,
+    plan: Plan,
+    now: Live,
+    number: int,
+    there: Sequence[Running],
+    console: Console,
+) -> None:
+    """Starts a replica that is missing or different; one that runs is drained before."""
+    wanted = plan.container(machine.host, machine.paths, now.slot, number)
+    found = next((c for c in there if c.name == wanted.name), None)
+    image_id = machine.image_id(plan.image)
+    if found and found.is_running and found.spec == wanted.spec and found.image_id == image_id:
+        return
+    if found and found.is_running:
+        machine.edge_command(edge.set_state(now.slot, number, "drain"))
+        replicas.drain(machine, now.slot, plan.drain_timeout_s, console)
+        machine.stop(found.name, replicas.STOP_TIMEOUT_S)
+    machine.remove_container(wanted.name)
+    machine.run(containers.run(machine.engine, wanted))
+    machine.edge_command(edge.set_state(now.slot, number, "ready"))
+    try:
+        replicas.await_replica(machine, plan, now.slot, number, console, lambda: None)
+    except replicas.NotReady as e:
+        raise Refused(f"{e}. The other replicas serve; see `make logs`.") from e
+    console.say(f"{machine.host.name}: replica {number} started again")
+
+
+def _look_at(machine: Machine, plan: Plan) -> dict[str, str]:
+    host, now = machine.host.name, live.read(machine)
+    there = machine.containers()
+    found = {_weight_part(host): _weights(machine, plan, now, there)}
+    for number in range(1, plan.replicas + 1):
+        found[_replica_part(host, number)] = _replica(machine, plan, now, number, there)
+    for other in replicas.of_role(there):
+        if replicas.not_of(now)(other):
+            found[f"{host}: container {other.name}"] = "nobody declared it"
+    return found
+
+
+def _weights(machine: Machine, plan: Plan, now: Live | None, there: Sequence[Running]) -> str:
+    if now is None:
+        return "no release is live"
+    if now.release != plan.release:
+        return f"release {now.release} is live"
+    if machine.read(machine.paths.live_map) != edge.live_map(now.slot):
+        return "live.map changed by hand"
+    running = {c.name for c in there if c.is_running}
+    if machine.edge_name not in running:
+        return "the edge is not running"
+    slot = machine.edge_live()
+    return AS_DECLARED if slot == now.slot else f"the edge sends users to slot {slot}"
+
+
+def _replica(
+    machine: Machine, plan: Plan, now: Live | None, number: int, there: Sequence[Running]
+) -> str:
+    name = replica.name(plan.stack, plan.release, number)
+    found = next((c for c in there if c.name == name), None)
+    if found is None:
+        return "removed"
+    if not found.is_running:
+        return f"not running ({found.status})"
+    wanted = plan.container(machine.host, machine.paths, now.slot if now else "a", number)
+    if found.spec != wanted.spec:
+        return "started with other settings"
+    if found.image_id != machine.image_id(plan.image):
+        return f"runs another image ({found.image_id[:12]})"
+    return AS_DECLARED
+
+
+def _clear(machine: Machine) -> None:
+    if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
+        machine.edge_command(edge.set_live(None))
+    replicas.remove(machine, lambda _: True)
+    live.clear(machine)
+    machine.remove(machine.paths.live)
+    for name in machine.names_in(machine.paths.releases):
+        machine.remove(machine.paths.releases / name)

@@ -1,0 +1,156 @@
+"""The replicas of one release on one host: started, awaited, mended, drained, and told apart."""
+
+from collections.abc import Callable, Sequence
+
+from infra.commands import edge, replica
+from infra.commands.containers import NUMBER_LABEL, RELEASE_LABEL, SLOT_LABEL, Running, logs
+from infra.provider.console import Console
+from infra.provider.live import Live
+from infra.provider.machine import Answer, Machine, wait_until
+from infra.provider.plan import Plan
+from service import contract
+
+STOP_TIMEOUT_S = 30
+"""Longer than the service's own drain: SIGTERM lets accepted requests finish."""
+
+EDGE_SEES_TIMEOUT_S = 15.0
+"""The edge checks each second; this is the time in which it must have seen a ready replica."""
+
+
+class NotReady(Exception):
+    """A replica cannot serve: one line with the cause that was found."""
+
+
+def of_role(there: Sequence[Running]) -> list[Running]:
+    """The containers that are replicas, or that only carry our stack's label."""
+    return [c for c in there if c.role != "edge"]
+
+
+def start(machine: Machine, plan: Plan, slot: str) -> None:
+    """Starts every replica of the plan in `slot`, removing what another release left there."""
+    there = machine.containers()
+    wanted = [plan.container(machine.host, machine.paths, slot, n) for n in _numbers(plan)]
+    names = {c.name for c in wanted}
+    for left in of_role(there):
+        if left.labels.get(SLOT_LABEL) == slot and left.name not in names:
+            machine.remove_container(left.name)
+    for container in wanted:
+        machine.ensure(container, there)
+
+
+def _numbers(plan: Plan) -> range:
+    return range(1, plan.replicas + 1)
+
+
+def await_ready(
+    machine: Machine, plan: Plan, slot: str, console: Console, go_on: Callable[[], None]
+) -> None:
+    """Waits until every replica says it is ready and the edge has seen it.
+
+    Raises:
+        NotReady: it died, said why not, or the time is over.
+    """
+    for number in _numbers(plan):
+        await_replica(machine, plan, slot, number, console, go_on)
+    await_edge(machine, plan.replicas, slot, console)
+
+
+def await_replica(
+    machine: Machine,
+    plan: Plan,
+    slot: str,
+    number: int,
+    console: Console,
+    go_on: Callable[[], None],
+) -> None:
+    name = replica.name(plan.stack, plan.release, number)
+    last = Answer(0, {}, "no answer yet")
+
+    def is_ready() -> bool:
+        nonlocal last
+        go_on()
+        last = machine.get(machine.host.ports.replica(slot, number), contract.READYZ)
+        if last.status == 200:
+            return last.header(contract.RELEASE_HEADER) == plan.release
+        _refuse_dead(machine, name)
+        return False
+
+    if not wait_until(is_ready, plan.ready_timeout_s, console.stopped):
+        reasons = "; ".join(str(r) for r in last.json().get("reasons", [])) or last.text[:200]
+        msg = (
+            f"{machine.host.name}: {name} is not ready: {reasons or 'no answer'} "
+            f"(waited {plan.ready_timeout_s} s)"
+        )
+        raise NotReady(msg)
+
+
+def _refuse_dead(machine: Machine, name: str) -> None:
+    """A replica that ended, even if the engine restarts it, will not become ready."""
+    found = next((c for c in machine.containers() if c.name == name), None)
+    if found is not None and found.restarts == 0 and found.status in ("running", "created"):
+        return
+    state = found.status if found else "removed"
+    done = machine.connection.run(logs(machine.engine, name, None, 5))
+    lines = (done.out + done.err).strip().splitlines()
+    said = lines[-1][:300] if lines else "nothing"
+    msg = f"{machine.host.name}: {name} does not start (it is {state}; its log ends: {said})"
+    raise NotReady(msg)
+
+
+def await_edge(machine: Machine, count: int, slot: str, console: Console) -> None:
+    """Waits until the edge counts `count` replicas of `slot` as up.
+
+    Raises:
+        NotReady: with what the edge's health check found.
+    """
+
+    def up() -> list[edge.Server]:
+        return [s for s in machine.edge_servers() if s.slot == slot and s.is_up]
+
+    if not wait_until(lambda: len(up()) >= count, EDGE_SEES_TIMEOUT_S, console.stopped):
+        seen = ", ".join(
+            f"replica {s.number}: {s.status} {s.check}"
+            for s in machine.edge_servers()
+            if s.slot == slot and not s.is_up
+        )
+        msg = f"{machine.host.name}: the edge does not see every replica of the release ({seen})"
+        raise NotReady(msg)
+
+
+def drain(machine: Machine, slot: str, timeout_s: int, console: Console) -> int:
+    """Waits until `slot` has no request in work; how many are left when the time is over."""
+
+    def sessions() -> int:
+        return sum(s.sessions for s in machine.edge_servers() if s.slot == slot)
+
+    wait_until(lambda: sessions() == 0, timeout_s, console.stopped)
+    return sessions()
+
+
+def remove(machine: Machine, is_wanted: Callable[[Running], bool]) -> list[str]:
+    """Stops and removes the replicas that `is_wanted` picks; their names."""
+    names = [c.name for c in of_role(machine.containers()) if is_wanted(c)]
+    for name in names:
+        machine.stop(name, STOP_TIMEOUT_S)
+    return names
+
+
+def in_slot(slot: str) -> Callable[[Running], bool]:
+    """Picks the replicas of a slot."""
+    return lambda c: c.labels.get(SLOT_LABEL) == slot
+
+
+def not_of(live: Live | None) -> Callable[[Running], bool]:
+    """Picks what is no replica of the live release: candidates, leftovers, strangers."""
+
+    def is_other(container: Running) -> bool:
+        if live is None:
+            return True
+        mine = (
+            container.labels.get(RELEASE_LABEL) == live.release
+            and container.labels.get(SLOT_LABEL) == live.slot
+        )
+        number = container.labels.get(NUMBER_LABEL, "")
+        return not (mine and number.isdigit() and 1 <= int(number) <= live.replicas)
+
+    return is_other

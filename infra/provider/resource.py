@@ -1,0 +1,78 @@
+"""What each of our resources can do, in plain Python; the server turns Pulumi's calls into it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from infra.connection import Unreachable
+from infra.host import Host
+from infra.provider.console import Console
+from infra.provider.machine import Machine, open_machine
+
+ON_HOST = "on_host"
+"""Property that says in words what is found on the host: as declared, or what differs."""
+
+AS_DECLARED = "as declared"
+STATUS = "status"
+ANSWERS = "answers"
+
+Plain = dict[str, Any]
+
+
+class Refused(Exception):
+    """An operation that cannot be done: one line, `where: what is wrong. What to do.`"""
+
+
+class Resource(ABC):
+    """One type of resource. `inputs` and `state` are plain values; `state` repeats the inputs."""
+
+    outputs: tuple[str, ...] = ()
+    """Properties that only `create` and `update` can tell."""
+
+    @abstractmethod
+    def parts(self, inputs: Plain) -> tuple[str, ...]:
+        """Things on the host that this resource declares, by the names `read` gives them."""
+
+    @abstractmethod
+    def create(self, inputs: Plain, console: Console) -> Plain:
+        """Makes it, adopting what is there; the outputs. Safe to call again after a crash."""
+
+    @abstractmethod
+    def update(self, state: Plain, inputs: Plain, console: Console) -> Plain:
+        """Brings what `state` tells to what `inputs` ask; the outputs."""
+
+    @abstractmethod
+    def look(self, state: Plain) -> Mapping[str, str]:
+        """What is found on the host for each of `parts`, and for things that nobody declared.
+
+        Raises:
+            Unreachable: the host does not answer.
+        """
+
+    @abstractmethod
+    def delete(self, state: Plain, console: Console) -> None:
+        """Removes it and nothing else; also what an earlier try has left."""
+
+    def declared(self, inputs: Plain) -> dict[str, str]:
+        """`on_host` as it is when nothing differs."""
+        return dict.fromkeys(self.parts(inputs), AS_DECLARED)
+
+    def read(self, state: Plain) -> Plain:
+        """What differs from the state now; an unreachable host is no difference."""
+        try:
+            found = dict(self.look(state))
+        except Unreachable as e:
+            return {STATUS: f"unreachable: {e}"}
+        return {ON_HOST: {**self.declared(state), **found}, STATUS: ANSWERS}
+
+
+def machine_of(values: Plain) -> Machine:
+    """The machine of a resource that lives on one host."""
+    host = dict(values["host"])
+    host["machine_id"] = values.get("machine_id")
+    return open_machine(Host.from_inputs(host))
+
+
+def differs(found: object, declared: object, what: str) -> str:
+    """`as declared`, or `what` when the two are not equal."""
+    return AS_DECLARED if found == declared else what

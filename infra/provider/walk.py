@@ -1,0 +1,240 @@
+"""The walk of a release: ready, gate, promote, drain. Any step that fails leaves live at 100 %."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from infra.commands import edge
+from infra.connection import HostError
+from infra.host import other_slot
+from infra.provider import gate, keep, live, replicas
+from infra.provider.console import Console
+from infra.provider.live import Live
+from infra.provider.lock import Lock
+from infra.provider.machine import Machine
+from infra.provider.plan import Plan
+from infra.provider.record import Record
+from infra.provider.resource import Refused
+from loadtests.slo import Outcome, judge
+
+
+class StepFailed(Exception):
+    """The candidate is not good enough: one line with the reason."""
+
+
+class Unsure(Exception):
+    """Nothing can be said of the candidate: one line with the reason."""
+
+
+_UNSURE = (Unsure, gate.GateDidNotRun, HostError)
+"""What says nothing of the candidate: the verdict is inconclusive, and it is not promoted."""
+
+
+class Walk:
+    """One attempt at one release on all hosts of a stack: promote everywhere or nowhere."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        machines: Sequence[Machine],
+        console: Console,
+        lock: Lock,
+        record: Record,
+    ) -> None:
+        self.plan = plan
+        self.machines = machines
+        self.console = console
+        self.lock = lock
+        self.record = record
+        self.before = {m.host.name: live.read(m) for m in machines}
+
+    def run(self) -> None:
+        """Walks to the end, or puts back and says why.
+
+        Raises:
+            Refused: the release did not become live, or its files could not be written.
+        """
+        try:
+            self._step("ready", self._ready)
+            self._step("gate", self._gate)
+            self._step("promote", self._promote)
+        except (StepFailed, replicas.NotReady) as e:
+            self._refuse("fail", str(e), e)
+        except _UNSURE as e:
+            self._refuse("inconclusive", str(e), e)
+        except BaseException as e:
+            self._put_back()
+            self.record.finish("inconclusive", [f"the walk broke off: {type(e).__name__}"])
+            raise
+        self.record.finish("pass", [])
+        # From here on the release is live: what is left to do must not take it back.
+        self._step("drain", self._drain)
+        self.record.write()
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def _ready(self) -> str:
+        first, *others = self.machines
+        self._ready_on(first)  # the barrier: a release that cannot start troubles one host only
+        self._on_all(self._ready_on, others)
+        count = self.plan.replicas * len(self.machines)
+        return f"{count} replicas on {len(self.machines)} hosts are ready, golden answers match."
+
+    def _ready_on(self, machine: Machine) -> None:
+        slot = self._slot(machine)
+        replicas.start(machine, self.plan, slot)
+        replicas.await_ready(machine, self.plan, slot, self.console, self._may_go_on)
+
+    def _gate(self) -> str:
+        first = self.machines[0]
+        figures = gate.run(
+            self.plan,
+            first.connection.local_port(first.host.ports.direct(self._slot(first))),
+            self.plan.saturation or self.before[first.host.name] is None,
+            self.record.folder,
+            self.console,
+        )
+        judgement = judge(figures, self.plan.slo)
+        self.record.take(figures, judgement)
+        if judgement.verdict == "fail":
+            raise StepFailed("; ".join(judgement.reasons))
+        if judgement.verdict == "inconclusive":
+            raise Unsure("; ".join(judgement.reasons))
+        shown = self.record.figures
+        return (
+            f"{shown.requests} requests at {shown.rps:.1f}/s, "
+            f"p95 {shown.latency_ms.p95:.1f} ms, errors {shown.error_ratio:.2%}."
+        )
+
+    def _promote(self) -> str:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        for machine in self.machines:
+            self._may_go_on()
+            slot = self._slot(machine)
+            replicas.await_edge(machine, self.plan.replicas, slot, self.console)
+            now = Live(
+                release=self.plan.release,
+                slot=slot,
+                replicas=self.plan.replicas,
+                since=since,
+                image=self.plan.image,
+            )
+            set_live(machine, now)
+        return f"{self.plan.release} has all the traffic."
+
+    def _drain(self) -> str:
+        for machine in self.machines:
+            old = self.before[machine.host.name]
+            if old is not None:
+                left = replicas.drain(machine, old.slot, self.plan.drain_timeout_s, self.console)
+                if left:
+                    self.console.warn(
+                        f"{machine.host.name}: {left} requests of {old.release} were still in work "
+                        f"after {self.plan.drain_timeout_s} s and were ended."
+                    )
+            replicas.remove(machine, replicas.not_of(live.read(machine)))
+            keep.remember(machine, self.plan, self.record)
+            keep.prune(machine, self.plan.image, self.plan.keep)
+        gone = sorted({was.release for was in self.before.values() if was})
+        return f"{', '.join(gone)} ended." if gone else "Nothing was live before."
+
+    # -- what may end it ------------------------------------------------------------------------
+
+    def _may_go_on(self) -> None:
+        """Asked before each step and while waiting: a walker that lost its right must stop."""
+        if self.console.stopped.is_set():
+            raise Unsure("interrupted")
+        if not self.console.engine_answers():
+            raise Unsure("the Pulumi engine is gone")
+        if not self.lock.is_held():
+            raise Unsure("another walk has taken the lock")
+
+    def _refuse(self, verdict: Outcome, reason: str, cause: BaseException) -> None:
+        if self.console.stopped.is_set():
+            verdict, reason = "inconclusive", "interrupted"
+        self._put_back()
+        self.record.finish(verdict, [reason])
+        release, stack = self.plan.release, self.plan.stack
+        kept = {name: was.release for name, was in self.before.items() if was}
+        still = f"{', '.join(sorted(set(kept.values())))} stays live" if kept else "nothing is live"
+        msg = (
+            f"release {release} on {stack}: {verdict}: {reason.rstrip('.')}. "
+            f"{still.capitalize()}; see {self.record.shown_folder}/verdict.html."
+        )
+        raise Refused(msg) from cause
+
+    def _still_ours(self) -> bool:
+        """Whether nobody else walks now: what another walk put there is not ours to change."""
+        try:
+            return self.lock.is_held()
+        except HostError:
+            return True
+
+    def _put_back(self) -> None:
+        """Old weights first, then the candidates away; a host that does not answer is named."""
+        if not self._still_ours():
+            return
+        for machine in self.machines:
+            try:
+                was = self.before[machine.host.name]
+                if live.read(machine) != was:
+                    restore(machine, was)
+                replicas.remove(machine, replicas.in_slot(self._slot(machine)))
+            except HostError as e:
+                self.console.warn(f"could not put back: {e}")
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def _slot(self, machine: Machine) -> str:
+        was = self.before[machine.host.name]
+        return other_slot(was.slot if was else None)
+
+    def _on_all(self, work: Callable[[Machine], None], machines: Sequence[Machine]) -> None:
+        if machines:
+            with ThreadPoolExecutor(self.plan.parallel) as pool:
+                list(pool.map(work, machines))
+
+    def _step(self, name: str, work: Callable[[], str]) -> None:
+        """Does one step; what it says it did, or why it failed, goes to the record."""
+        self.console.say(f"{self.plan.release}: {name} …", passing=True)
+        started, clock = datetime.now(UTC), time.monotonic()
+        result: Outcome = "fail"
+        detail = ""
+        try:
+            if name != "drain":
+                self._may_go_on()
+            detail, result = work(), "pass"
+        except _UNSURE as e:
+            result, detail = "inconclusive", str(e)
+            raise
+        except BaseException as e:
+            detail = str(e) or type(e).__name__
+            raise
+        finally:
+            took_s = time.monotonic() - clock
+            self.record.step(name, started, took_s, result, detail)
+            self.console.say(f"{self.plan.release}: {name}: {result} ({took_s:.1f} s) {detail}")
+
+
+def set_live(machine: Machine, now: Live) -> None:
+    """Gives a release all the traffic of a host, on disk and in the running edge.
+
+    Raises:
+        HostError: the edge does not say that it did.
+    """
+    live.write(machine, now)
+    machine.edge_command(edge.set_live(now.slot))
+    found = machine.edge_live()
+    if found != now.slot:
+        msg = f"{machine.host.name}: the edge did not take the new weights (live is {found})."
+        raise HostError(msg)
+
+
+def restore(machine: Machine, was: Live | None) -> None:
+    """Gives the traffic back to what was live before."""
+    if was is not None:
+        set_live(machine, was)
+        return
+    live.clear(machine)
+    machine.edge_command(edge.set_live(None))

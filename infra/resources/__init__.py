@@ -1,0 +1,1 @@
+"""What the program declares: one class per resource of our provider."""

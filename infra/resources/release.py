@@ -1,0 +1,69 @@
+"""Declares the release of a stack."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra import config
+from infra.host import Host
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseArgs:
+    """One image with the settings that reach the service, on all hosts of the stack.
+
+    Attributes:
+        hosts: each with the id of the machine that was prepared.
+        release: the id (`infra.release.release_id`).
+        image: the stack's own tag on each host.
+        models: model name -> version.
+        env: environment of the service process.
+        tokens_key: signs the gate's token; None where the service asks for no token.
+    """
+
+    stack: str
+    config: config.Stack
+    hosts: Sequence[tuple[Host, pulumi.Input[str]]]
+    release: str
+    image: pulumi.Input[str]
+    bento: str
+    models: Mapping[str, str]
+    env: Mapping[str, str]
+    tokens_key: pulumi.Input[str] | None
+
+
+class Release(pulumi.CustomResource):
+    """What serves: walked in by ready, gate and promote, or refused and live stays."""
+
+    release: pulumi.Output[str]
+    live_since: pulumi.Output[str]
+    verdict: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        stack = args.config
+        inputs: dict[str, Any] = {
+            "stack": args.stack,
+            "target": stack.kind,
+            "hosts": [{**h.to_inputs(), "machine_id": m} for h, m in args.hosts],
+            "release": args.release,
+            "image": args.image,
+            "bento": args.bento,
+            "accelerator": args.hosts[0][0].accelerator,
+            "models": dict(args.models),
+            "env": dict(args.env),
+            "replicas": stack.service.replicas,
+            "memory_mib": stack.service.memory_mib,
+            "port": stack.edge.port,
+            "gate": stack.gate.model_dump(),
+            "rollout": stack.rollout.model_dump(),
+            "slo": stack.slo.model_dump(),
+            "language": stack.language,
+            "tokens_key": args.tokens_key,
+            "live_since": None,
+            "verdict": None,
+        }
+        super().__init__("bentofleet:stack:Release", name, inputs, opts)

@@ -1,0 +1,1 @@
+"""Kinds of places: each turns its part of the configuration into hosts."""

@@ -1,0 +1,126 @@
+"""Who may import whom, by the folders: the test that keeps the layers of CONTRIBUTING.md."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = {"bentos", "service", "infra", "loadtests"}
+TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas"}
+
+SPECS = {"bentos.spec", "bentos.catalog"}
+MAY_IMPORT = {
+    "bentos": {"bentos"},
+    "service": {"bentos", "service"},
+    "loadtests": {"loadtests", "service.contract", *SPECS},
+    "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
+}
+INFRA_MAY_IMPORT = {
+    "infra.config": set(),
+    "infra.host": {"infra.config"},
+    "infra.release": {"infra.config"},
+    "infra.commands": {"infra.commands", "infra.config", "infra.host"},
+    "infra.connection": {"infra.commands", "infra.host", "infra.config"},
+    "infra.resources": {"infra.config", "infra.host"},
+    "infra.targets": {"infra.config", "infra.host", "infra.resources"},
+    "infra.provider": {
+        "infra.provider",
+        "infra.commands",
+        "infra.connection",
+        "infra.config",
+        "infra.host",
+    },
+    "infra.images": {"infra.images", "infra.versions"},
+}
+
+
+def modules(folder: str) -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text(), filename=str(path))
+    return found
+
+
+ALL = {name: tree for folder in sorted(OURS) for name, tree in modules(folder).items()}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+def ours(names: set[str]) -> set[str]:
+    """Imported modules of ours, each as the longest name that is a module."""
+    return {n for n in names if n.split(".")[0] in OURS and n in ALL}
+
+
+def is_allowed(name: str, allowed: set[str]) -> bool:
+    return any(name == a or name.startswith(f"{a}.") for a in allowed)
+
+
+def is_only_a_package(name: str) -> bool:
+    return any(other.startswith(f"{name}.") for other in ALL)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_module_imports_only_from_the_layers_below_it(name: str) -> None:
+    allowed = MAY_IMPORT[name.split(".")[0]]
+    wrong = {
+        i
+        for i in ours(imports(ALL[name]))
+        if not is_allowed(i, allowed) and not is_only_a_package(i)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("name", sorted(n for n in ALL if n.startswith("infra.")))
+def test_inside_infra_pure_parts_do_not_import_what_runs_things(name: str) -> None:
+    part = ".".join(name.split(".")[:2])
+    if part not in INFRA_MAY_IMPORT:
+        pytest.skip("composes the parts")
+    wrong = {
+        i
+        for i in ours(imports(ALL[name]))
+        if i.startswith("infra.")
+        and not is_allowed(i, INFRA_MAY_IMPORT[part])
+        and not is_only_a_package(i)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("folder", ["service", "infra", "loadtests"])
+def test_training_libraries_are_imported_in_bentos_only(folder: str) -> None:
+    tops = {n.split(".")[0] for tree in modules(folder).values() for n in imports(tree)}
+    assert tops & TRAINING == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bentos.spec", "bentos.catalog", "service.contract", "loadtests.slo", "loadtests.verdict"],
+)
+def test_what_every_layer_reads_needs_the_standard_library_only(name: str) -> None:
+    import sys
+
+    seen: set[str] = set()
+    todo = [name]
+    while todo:
+        module = todo.pop()
+        if module in seen or module not in ALL:
+            continue
+        seen.add(module)
+        for imported in imports(ALL[module]):
+            top = imported.split(".")[0]
+            assert top in OURS | sys.stdlib_module_names, f"{module} imports {imported}"
+            todo.append(imported)
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    assert [n for n in ALL if n.split(".")[-1] in {"utils", "common", "helpers", "misc"}] == []
