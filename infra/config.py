@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from bentos import catalog
+from bentos.catalog import MODELS
 
 KEY = "bentofleet:stack"
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
@@ -41,7 +41,7 @@ class Service(Section):
     """The service process and how many of it."""
 
     models: list[str] = Field(
-        default_factory=lambda: list(catalog.MODELS),
+        default_factory=lambda: list(MODELS),
         min_length=1,
         description="models that are served, by their names in the catalog",
     )
@@ -146,8 +146,8 @@ class LocalStack(Section):
     @model_validator(mode="after")
     def _models_are_in_the_catalog(self) -> "LocalStack":
         for name in self.service.models:
-            if name not in catalog.MODELS:
-                known = ", ".join(catalog.MODELS)
+            if name not in MODELS:
+                known = ", ".join(MODELS)
                 msg = f"service.models: no such model (got {name}). Use one of: {known}"
                 raise ValueError(msg)
         if len(set(self.service.models)) < len(self.service.models):

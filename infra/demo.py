@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bentos import catalog
+from bentos.catalog import MODELS
 from bentos.spec import Table
 from infra import stack_file
 from infra.config import ConfigError, Stack
@@ -55,7 +55,7 @@ def _token() -> str:
 
 
 def _curl(url: str, model: str, auth: str) -> str:
-    spec = catalog.MODELS[model]
+    spec = MODELS[model]
     request = contract.example_request(spec)
     bearer = '-H "Authorization: Bearer $TOKEN" ' if auth == "jwt" else ""
     if isinstance(spec.takes, Table):

@@ -44,7 +44,9 @@ def _make(stack: str) -> None:
     if not {"bentofleet:tokens-jwks", "bentofleet:tokens-key"} <= keys.keys():
         _say(f"{path.name}: keys for tokens made; the private one lies in build/keys, mode 0600")
         key, jwks = _token_keys()
-        _pulumi("config", "set", "bentofleet:tokens-jwks", "--stack", stack, stdin=jwks)
+        _pulumi(
+            "config", "set", "--plaintext", "bentofleet:tokens-jwks", "--stack", stack, stdin=jwks
+        )
         _pulumi("config", "set", "--secret", "bentofleet:tokens-key", "--stack", stack, stdin=key)
 
 

@@ -73,6 +73,7 @@ def _settings(container: Container) -> list[str]:
     return [
         "--restart",
         "on-failure",
+        "--no-healthcheck",  # the edge's check is the truth here; Podman's needs systemd besides
         "--read-only",
         "--cap-drop",
         "ALL",

@@ -1,5 +1,6 @@
 """Starts the provider: Pulumi runs `pulumi-resource-bentofleet`, and that runs this."""
 
+import signal
 import sys
 
 from infra.provider.edge import Edge
@@ -25,6 +26,8 @@ def main() -> int:
             "pulumi-resource-bentofleet: started without an engine. Run `pulumi up` instead.\n"
         )
         return 2
+    # Ctrl-C reaches us as the engine's `Cancel`; the terminal's own signal must not end us first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(sys.argv[1], VERSION, RESOURCES)
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.provider.console import Console
 from infra.provider.plan import Plan
+from service import contract
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository: reports are written below it, and the gate runs from it."""
@@ -81,7 +82,8 @@ def gate_token(plan: Plan) -> str | None:
     if plan.tokens_key is None:
         return None
     argv = [sys.executable, "-m", "service.tokens", "issue"]
-    argv += ["--key", "-", "--scope", "gate", "--lifetime", TOKEN_LIFETIME]
+    argv += ["--key", "-", "--scope", contract.SCOPE_GATE, "--subject", "gate"]
+    argv += ["--lifetime", TOKEN_LIFETIME]
     done = subprocess.run(
         argv,
         input=plan.tokens_key,

@@ -5,6 +5,7 @@ import os
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -85,9 +86,11 @@ class Lock:
         return holder is not None and holder.run == self.holder.run
 
     def _leave(self, machines: Sequence[Machine]) -> None:
+        """A host that does not answer keeps a lock that nobody renews: it counts no longer soon."""
         for machine in machines:
-            if self._holds(machine):
-                machine.remove(machine.paths.lock)
+            with suppress(HostError):
+                if self._holds(machine):
+                    machine.remove(machine.paths.lock)
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_S):
@@ -96,11 +99,9 @@ class Lock:
 
     def _beat_on(self, machine: Machine) -> None:
         """Touches the lock; a host that misses a beat is found out by the step that needs it."""
-        try:
+        with suppress(HostError):
             if self._holds(machine):
                 machine.write(machine.paths.lock, self._text(), "0600")
-        except HostError:
-            return
 
 
 def _read(machine: Machine) -> Holder | None:

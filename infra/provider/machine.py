@@ -112,8 +112,12 @@ class Machine:
         return containers.short_id(done.out) if done.status == 0 else None
 
     def image_tags(self, repository: str) -> list[str]:
-        """All tags of a repository on this host."""
-        return self.run(containers.image_tags(self.engine, repository)).split()
+        """All tags of a repository on this host.
+
+        Podman also names the other repositories that have the same image: those are left out.
+        """
+        tags = self.run(containers.image_tags(self.engine, repository)).split()
+        return [tag for tag in tags if tag.startswith(f"{repository}:")]
 
     # -- edge -----------------------------------------------------------------------------------
 

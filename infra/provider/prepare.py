@@ -40,8 +40,8 @@ class Prepare(Resource):
         }
 
     def update(self, state: Plain, inputs: Plain, console: Console) -> Plain:
-        """Brings back what is missing."""
-        return self.create(inputs, console)
+        """Brings back what is missing, on the machine that was prepared and no other."""
+        return self.create({**inputs, "machine_id": state.get("machine_id")}, console)
 
     def look(self, state: Plain) -> Mapping[str, str]:
         """Whether folders and unit are there as written."""

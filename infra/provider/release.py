@@ -14,7 +14,7 @@ from infra.provider.machine import Machine, open_machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
 from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource
-from infra.provider.walk import Walk, set_live
+from infra.provider.walk import Walk, is_at, set_live
 
 
 class Release(Resource):
@@ -116,7 +116,7 @@ def _mend(machine: Machine, plan: Plan, console: Console) -> None:
         since=was.since,
         image=plan.image,
     )
-    if now.replicas < was.replicas or machine.edge_live() != now.slot or now != was:
+    if not is_at(machine, now):
         set_live(machine, now)
     there = machine.containers()
     for number in range(1, plan.replicas + 1):

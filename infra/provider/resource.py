@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from infra.connection import Unreachable
+from infra.connection import HostError, Unreachable
 from infra.host import Host
 from infra.provider.console import Console
 from infra.provider.machine import Machine, open_machine
@@ -58,11 +58,15 @@ class Resource(ABC):
         return dict.fromkeys(self.parts(inputs), AS_DECLARED)
 
     def read(self, state: Plain) -> Plain:
-        """What differs from the state now; an unreachable host is no difference."""
+        """What differs from the state now; a host that cannot be read is no difference.
+
+        Never raises for a host: one that is silent must not break the refresh of the others.
+        """
         try:
             found = dict(self.look(state))
-        except Unreachable as e:
-            return {STATUS: f"unreachable: {e}"}
+        except HostError as e:
+            word = "unreachable" if isinstance(e, Unreachable) else "not read"
+            return {STATUS: f"{word}: {e}"}
         return {ON_HOST: {**self.declared(state), **found}, STATUS: ANSWERS}
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 from infra.commands import edge
 from infra.connection import HostError
@@ -78,8 +79,8 @@ class Walk:
         first, *others = self.machines
         self._ready_on(first)  # the barrier: a release that cannot start troubles one host only
         self._on_all(self._ready_on, others)
-        count = self.plan.replicas * len(self.machines)
-        return f"{count} replicas on {len(self.machines)} hosts are ready, golden answers match."
+        hosts = ", ".join(m.host.name for m in self.machines)
+        return f"{self.plan.replicas} replicas on each host ({hosts}) gave their golden answers."
 
     def _ready_on(self, machine: Machine) -> None:
         slot = self._slot(machine)
@@ -176,13 +177,16 @@ class Walk:
         if not self._still_ours():
             return
         for machine in self.machines:
-            try:
-                was = self.before[machine.host.name]
-                if live.read(machine) != was:
-                    restore(machine, was)
-                replicas.remove(machine, replicas.in_slot(self._slot(machine)))
-            except HostError as e:
-                self.console.warn(f"could not put back: {e}")
+            was, slot = self.before[machine.host.name], self._slot(machine)
+            self._try(partial(restore, machine, was))
+            self._try(partial(replicas.remove, machine, replicas.in_slot(slot)))
+
+    def _try(self, work: Callable[[], object]) -> None:
+        """Goes on with the other hosts when one cannot be put back, and names it."""
+        try:
+            work()
+        except HostError as e:
+            self.console.warn(f"could not put back: {e}")
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -231,10 +235,20 @@ def set_live(machine: Machine, now: Live) -> None:
         raise HostError(msg)
 
 
+def is_at(machine: Machine, now: Live) -> bool:
+    """Whether record, map and running edge all give `now` the traffic."""
+    return (
+        live.read(machine) == now
+        and machine.read(machine.paths.live_map) == edge.live_map(now.slot)
+        and machine.edge_live() == now.slot
+    )
+
+
 def restore(machine: Machine, was: Live | None) -> None:
-    """Gives the traffic back to what was live before."""
+    """Gives the traffic back to what was live before; nothing to do where it never lost it."""
     if was is not None:
-        set_live(machine, was)
+        if not is_at(machine, was):
+            set_live(machine, was)
         return
     live.clear(machine)
     machine.edge_command(edge.set_live(None))

@@ -24,7 +24,7 @@ def test_a_container_runs_without_privileges_on_a_read_only_root() -> None:
     assert containers.run("podman", CONTAINER) == [
         *("podman", "run", "--detach", "--name", "bentofleet-demo-abc-1"),
         *("--label", "bentofleet.stack=demo", "--label", f"bentofleet.spec={CONTAINER.spec}"),
-        *("--restart", "on-failure", "--read-only", "--cap-drop", "ALL"),
+        *("--restart", "on-failure", "--no-healthcheck", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", "512m"),
         *("--tmpfs", "/scratch:rw,nosuid,nodev,noexec,size=64m,mode=1777"),
         *("--publish", "127.0.0.1:21000:3000", "--volume", "/var/lib/keys:/etc/keys:ro"),

@@ -1,0 +1,387 @@
+"""The walk's decisions, on machines that live in memory: the real ones are walked in tests/live."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from infra.commands import edge
+from infra.commands.containers import Container, Running
+from infra.connection import Done, HostError
+from infra.host import Host, Paths
+from infra.provider import gate, live, record
+from infra.provider.live import Live
+from infra.provider.machine import Answer, Machine
+from infra.provider.plan import Plan
+from infra.provider.record import Record
+from infra.provider.resource import Refused
+from infra.provider.walk import Walk
+from loadtests.slo import Slo
+from service import contract
+
+OLD = "0ld000000000"
+NEW = "new000000000"
+
+
+class MemoryConnection:
+    def __init__(self, stack: str) -> None:
+        self._root = PurePosixPath("/memory") / stack
+
+    def paths(self) -> Paths:
+        return Paths(self._root)
+
+    def operator(self) -> str:
+        return "tester@memory"
+
+    def local_port(self, port: int) -> int:
+        return port
+
+    def run(self, argv: list[str], stdin: str = "", timeout_s: float = 1) -> Any:
+        assert argv[1] == "logs"
+        return Done(0, "boom: no such model\n", "")
+
+
+class MemoryMachine(Machine):
+    """Files, containers and an edge in memory; faults are planted by name."""
+
+    def __init__(self, name: str, faults: set[str]) -> None:
+        host = Host(
+            name=name,
+            address="127.0.0.1",
+            connection="local",
+            accelerator="cpu",
+            stack="demo",
+            ports_from=21000,
+        )
+        super().__init__(host, MemoryConnection("demo"), "podman")  # type: ignore[arg-type]
+        self.faults = faults
+        self.files: dict[str, str] = {}
+        self.there: dict[str, Running] = {}
+        self.live_slot: str | None = None
+        self.history: list[str | None] = []
+
+    def read(self, path: PurePosixPath) -> str | None:
+        return self.files.get(str(path))
+
+    def write(self, path: PurePosixPath, content: str, mode: str = "0644") -> None:
+        self.files[str(path)] = content
+
+    def remove(self, path: PurePosixPath) -> None:
+        self.files.pop(str(path), None)
+
+    def names_in(self, folder: PurePosixPath) -> list[str]:
+        return [PurePosixPath(f).name for f in self.files if PurePosixPath(f).parent == folder]
+
+    def containers(self) -> list[Running]:
+        return list(self.there.values())
+
+    def ensure(self, wanted: Container, there: object) -> bool:
+        self.there[wanted.name] = Running(
+            name=wanted.name,
+            status="exited" if "does not start" in self.faults else "running",
+            image_id="image",
+            labels={**wanted.labels, "bentofleet.role": "replica"},
+            started_at="",
+            restarts=0,
+        )
+        return True
+
+    def stop(self, name: str, timeout_s: int) -> None:
+        self.there.pop(name, None)
+
+    def remove_container(self, name: str) -> None:
+        self.there.pop(name, None)
+
+    def image_tags(self, repository: str) -> list[str]:
+        return []
+
+    def edge_command(self, command: str) -> str:
+        assert command.startswith("set map")
+        if "refuses weights" in self.faults and command == edge.set_live("b"):
+            raise HostError(f"{self.host.name}: the edge is gone.")
+        slot = command.split()[-1]
+        self.live_slot = None if slot == "none" else slot
+        self.history.append(self.live_slot)
+        return ""
+
+    def edge_live(self) -> str | None:
+        return self.live_slot
+
+    def edge_servers(self) -> list[edge.Server]:
+        return [
+            edge.Server(
+                c.labels["bentofleet.slot"], int(c.labels["bentofleet.number"]), "UP", 0, ""
+            )
+            for c in self.there.values()
+        ]
+
+    def get(self, port: int, path: str, timeout_s: float = 5.0) -> Answer:
+        if "does not start" in self.faults:
+            return Answer(0, {}, "connection refused")
+        if "never ready" in self.faults:
+            return Answer(503, {}, json.dumps({"reasons": ["energy: golden answer 3 differs"]}))
+        return Answer(200, {contract.RELEASE_HEADER: NEW}, "{}")
+
+    def run(self, argv: Any, stdin: str = "", timeout_s: float = 60.0) -> str:
+        return ""
+
+
+class Quiet:
+    """A console that nobody reads."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.lines: list[str] = []
+        self.engine = True
+
+    def say(self, line: str, passing: bool = False) -> None:
+        self.lines.append(line)
+
+    def warn(self, line: str) -> None:
+        self.lines.append(line)
+
+    def engine_answers(self) -> bool:
+        return self.engine
+
+
+class Held:
+    """A lock that is ours until somebody takes it."""
+
+    def __init__(self) -> None:
+        self.ours = True
+
+    def is_held(self) -> bool:
+        return self.ours
+
+
+FIGURES: dict[str, Any] = json.loads((Path(__file__).parent / "gate_figures.json").read_text())
+
+
+class World:
+    """Two hosts on which OLD is live, and a walk that brings NEW."""
+
+    def __init__(self, *faults_of_hosts: set[str], first: bool = False) -> None:
+        names = ("one", "two")
+        faults = faults_of_hosts or (set(), set())
+        self.machines = [MemoryMachine(n, f) for n, f in zip(names, faults, strict=False)]
+        self.console, self.lock = Quiet(), Held()
+        self.plan = plan(self.machines)
+        self.was = Live(release=OLD, slot="a", replicas=2, since="2026-01-01", image="old")
+        for machine in self.machines if not first else []:
+            live.write(machine, self.was)
+            machine.live_slot = "a"
+            old = plan(self.machines, release=OLD)
+            for number in (1, 2):
+                machine.ensure(old.container(machine.host, machine.paths, "a", number), [])
+                machine.there[f"bentofleet-demo-{OLD}-{number}"] = Running(
+                    **{
+                        **vars(machine.there[f"bentofleet-demo-{OLD}-{number}"]),
+                        "status": "running",
+                    }
+                )
+        self.record = Record(self.plan, self.console)  # type: ignore[arg-type]
+
+    def walk(self) -> None:
+        Walk(self.plan, self.machines, self.console, self.lock, self.record).run()  # type: ignore[arg-type]
+
+    def releases(self) -> list[set[str]]:
+        return [{c.labels["bentofleet.release"] for c in m.there.values()} for m in self.machines]
+
+    def verdict(self) -> dict[str, Any]:
+        text = (self.record.folder / "verdict.json").read_text()
+        verdict: dict[str, Any] = json.loads(text)
+        return verdict
+
+    def is_untouched(self) -> bool:
+        return (
+            self.releases() == [{OLD}, {OLD}]
+            and all(live.read(m) == self.was for m in self.machines)
+            and all(m.live_slot == "a" for m in self.machines)
+        )
+
+
+def plan(machines: list[MemoryMachine], release: str = NEW) -> Plan:
+    return Plan(
+        stack="demo",
+        target="local",
+        release=release,
+        image="localhost/bentofleet-demo/service:cpu-1",
+        bento="bentofleet:1",
+        accelerator="cpu",
+        models={"energy": "1"},
+        env={},
+        hosts=tuple(m.host for m in machines),
+        replicas=2,
+        memory_mib=512,
+        port=8080,
+        profile="short",
+        runner="here",
+        saturation=False,
+        slo=Slo(latency_p95_ms=200, success_ratio=0.995, min_rps=20),
+        keep=3,
+        parallel=2,
+        ready_timeout_s=1,
+        drain_timeout_s=1,
+        language="en",
+        tokens_key=None,
+    )
+
+
+@pytest.fixture(autouse=True)
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Reports go to the test's own folder, without a page; the gate gives good figures."""
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    monkeypatch.setattr(record, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(Record, "_write_page", lambda _: None)
+    monkeypatch.setattr(gate, "run", lambda *_: FIGURES)
+    return
+
+
+def test_a_good_release_is_live_everywhere_and_the_old_one_ends() -> None:
+    world = World()
+
+    world.walk()
+
+    assert world.releases() == [{NEW}, {NEW}]
+    assert [m.live_slot for m in world.machines] == ["b", "b"]
+    assert {live.read(m).release for m in world.machines} == {NEW}  # type: ignore[union-attr]
+    assert world.verdict()["verdict"] == "pass"
+    assert [s["step"] for s in world.verdict()["steps"]] == ["ready", "gate", "promote", "drain"]
+
+
+def test_a_first_release_takes_the_first_slot() -> None:
+    world = World(first=True)
+
+    world.walk()
+
+    assert [m.live_slot for m in world.machines] == ["a", "a"]
+    assert world.verdict()["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("does not start", "one: bentofleet-demo-new000000000-1 does not start"),
+        ("never ready", "golden answer 3 differs"),
+    ],
+)
+def test_a_release_that_does_not_get_ready_fails_at_the_first_host(fault: str, words: str) -> None:
+    world = World({fault}, set())
+
+    with pytest.raises(Refused, match=words):
+        world.walk()
+
+    assert world.is_untouched()
+    assert world.verdict()["verdict"] == "fail"
+    assert [s["step"] for s in world.verdict()["steps"]] == ["ready"]
+
+
+def test_a_slow_release_fails_in_the_gate() -> None:
+    world = World()
+    slow = {**FIGURES, "latency_ms": {"p50": 300.0, "p95": 900.0, "p99": 950.0}}
+    gate.run = lambda *_: slow  # type: ignore[assignment] # the fixture puts it back
+
+    with pytest.raises(Refused, match=f": fail: latency: .*{OLD} stays live"):
+        world.walk()
+
+    assert world.is_untouched()
+    assert world.verdict()["slo"][0]["ok"] is False
+
+
+def test_a_gate_without_figures_is_inconclusive_and_never_promoted() -> None:
+    world = World()
+
+    def no_figures(*_: object) -> dict[str, Any]:
+        raise gate.GateDidNotRun("gate: the target is not there.")
+
+    gate.run = no_figures  # type: ignore[assignment]
+
+    with pytest.raises(Refused, match=": inconclusive: gate: the target is not there"):
+        world.walk()
+
+    assert world.is_untouched()
+    assert world.verdict()["verdict"] == "inconclusive"
+
+
+def test_a_missing_figure_is_inconclusive_and_never_promoted() -> None:
+    world = World()
+    gate.run = lambda *_: {k: v for k, v in FIGURES.items() if k != "latency_ms"}  # type: ignore[assignment]
+
+    with pytest.raises(Refused, match=": inconclusive: "):
+        world.walk()
+
+    assert world.is_untouched()
+
+
+def test_a_host_that_fails_while_promoting_takes_the_others_back() -> None:
+    world = World(set(), {"refuses weights"})
+
+    with pytest.raises(Refused, match="two: the edge is gone"):
+        world.walk()
+
+    assert world.machines[0].history == ["b", "a"]
+    assert world.is_untouched()
+
+
+def test_ctrl_c_puts_back() -> None:
+    world = World()
+
+    def interrupted(*_: object) -> dict[str, Any]:
+        world.console.stopped.set()
+        raise gate.GateDidNotRun("gate: interrupted.")
+
+    gate.run = interrupted  # type: ignore[assignment]
+
+    with pytest.raises(Refused, match=": inconclusive: interrupted. "):
+        world.walk()
+
+    assert world.is_untouched()
+
+
+def test_a_walker_whose_engine_is_gone_stops_and_puts_back() -> None:
+    world = World()
+
+    def engine_dies(*_: object) -> dict[str, Any]:
+        world.console.engine = False
+        return FIGURES
+
+    gate.run = engine_dies  # type: ignore[assignment]
+
+    with pytest.raises(Refused, match="the Pulumi engine is gone"):
+        world.walk()
+
+    assert world.is_untouched()
+
+
+def test_a_walker_that_lost_its_lock_leaves_the_hosts_to_the_one_who_has_it() -> None:
+    world = World()
+
+    def lock_goes(*_: object) -> dict[str, Any]:
+        world.lock.ours = False
+        return FIGURES
+
+    gate.run = lock_goes  # type: ignore[assignment]
+
+    with pytest.raises(Refused, match="another walk has taken the lock"):
+        world.walk()
+
+    assert world.releases() == [{OLD, NEW}, {OLD, NEW}]
+    assert [m.live_slot for m in world.machines] == ["a", "a"]
+
+
+def test_what_breaks_unforeseen_is_put_back_too() -> None:
+    world = World()
+
+    def bug(*_: object) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    gate.run = bug  # type: ignore[assignment]
+
+    with pytest.raises(ZeroDivisionError):
+        world.walk()
+
+    assert world.is_untouched()
+    assert world.verdict()["reasons"] == ["the walk broke off: ZeroDivisionError"]
