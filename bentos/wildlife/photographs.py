@@ -1,0 +1,88 @@
+"""Measures the graph on the photographs beside this file, whose animals are known."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bentos.wildlife import features
+from bentos.wildlife.features import LABELS
+from bentos.wildlife.spec import TOP
+
+FOLDER = Path(__file__).parent / "photos"
+TRUTH = FOLDER / "truth.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """One photograph.
+
+    Attributes:
+        classes: the classes that are right, or None where ImageNet has none for the animal.
+    """
+
+    path: Path
+    classes: tuple[str, ...] | None
+
+
+def load() -> list[Photograph]:
+    """All photographs, by name."""
+    truth: dict[str, list[str] | None] = json.loads(TRUTH.read_text(encoding="utf-8"))
+    return [
+        Photograph(path=FOLDER / name, classes=None if classes is None else tuple(classes))
+        for name, classes in sorted(truth.items())
+    ]
+
+
+def encode(photographs: Sequence[Photograph]) -> NDArray[np.float32]:
+    """The graph's input for all of them."""
+    return np.stack(
+        [features.encode(Image.open(photograph.path).convert("RGB")) for photograph in photographs]
+    )
+
+
+def measure(
+    photographs: Sequence[Photograph], probabilities: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Top-1 and top-5 over the photographs whose animal has a class.
+
+    Args:
+        photographs: all.
+        probabilities: (n, 398).
+    """
+    rows = [_row(*pair) for pair in zip(photographs, probabilities, strict=True)]
+    ranks = [row["rank"] for row in rows if row["rank"] is not None]
+    first, among = sum(rank == 1 for rank in ranks), sum(rank <= TOP for rank in ranks)
+    return {
+        "top_1": first / len(ranks),
+        "top_5": among / len(ranks),
+        "top_1_photos": first,
+        "top_5_photos": among,
+        "photos_with_a_class": len(ranks),
+        "photos": rows,
+    }
+
+
+def clearest(probabilities: NDArray[np.float32], count: int) -> list[int]:
+    """The photographs whose best classes lie furthest apart, so that rounding swaps none."""
+    best = -np.sort(-probabilities, axis=1)[:, : TOP + 1]
+    gaps = -np.diff(best, axis=1).max(axis=1)
+    return sorted(np.argsort(-gaps, kind="stable")[:count].tolist())
+
+
+def _row(photograph: Photograph, probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    order = np.argsort(-probabilities, kind="stable")
+    names = [LABELS[index] for index in order]
+    classes = photograph.classes
+    return {
+        "photo": photograph.path.name,
+        "classes": None if classes is None else list(classes),
+        "answer": names[0],
+        "probability": float(probabilities[order[0]]),
+        "rank": None if classes is None else 1 + min(names.index(name) for name in classes),
+    }

@@ -1,0 +1,151 @@
+"""The build: what is made, what is not made again, and what is not published."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bentos import build, recipe, store
+from bentos.recipe import BuildError
+
+
+@pytest.fixture
+def toy(kitchen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A catalog with the toy alone, whose code is a file that a test may change."""
+    code = tmp_path / "root" / "bentos"
+    (code / "toy").mkdir(parents=True)
+    for name in ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "toy/features.py"):
+        (code / name).write_text("# one\n")
+    monkeypatch.setattr(recipe, "ROOT", code.parent)
+    monkeypatch.setattr(build, "MODELS", {"toy": kitchen.recipe().spec})
+    monkeypatch.setattr(build, "_recipe", lambda name, small: kitchen.recipe(small=small))
+    kitchen.folder = code
+    return kitchen
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status and what was written."""
+    status = build.main(arguments)
+    return (status, *capsys.readouterr())
+
+
+def test_a_new_model_is_made_and_published(toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys)
+    version = toy.recipe().version()
+    assert (status, err, toy.made) == (0, "", 1)
+    assert out.startswith(f"toy: published (toy:{version})")
+    assert store.find("toy", version)
+
+
+def test_a_second_run_makes_nothing(toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys)
+    status, out, err = run(capsys)
+    assert (status, err, toy.made) == (0, "", 1)
+    assert out == f"toy: up to date (toy:{toy.recipe().version()})\n"
+
+
+def change_code(toy: Any) -> None:
+    """Changes a file of the model."""
+    (toy.folder / "toy" / "features.py").write_text("# two\n")
+
+
+def change_shared_code(toy: Any) -> None:
+    """Changes a file that all models are made with."""
+    (toy.folder / "parity.py").write_text("# two\n")
+
+
+def add_code(toy: Any) -> None:
+    """Adds a file to the model."""
+    (toy.folder / "toy" / "more.py").write_text("# more\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda toy: setattr(toy, "sha256", "1" * 64), id="the data"),
+        pytest.param(lambda toy: setattr(toy, "parameters", {"rounds": 2}), id="a parameter"),
+        pytest.param(lambda toy: setattr(toy, "frameworks", ("numpy", "pillow")), id="frameworks"),
+        pytest.param(change_code, id="the model's code"),
+        pytest.param(add_code, id="a new file"),
+        pytest.param(change_shared_code, id="shared code"),
+    ],
+)
+def test_a_changed_input_makes_a_new_version(
+    toy: Any, capsys: pytest.CaptureFixture[str], change: Any
+) -> None:
+    run(capsys)
+    before = toy.recipe().version()
+    change(toy)
+    assert run(capsys)[0] == 0
+    assert toy.made == 2
+    assert toy.recipe().version() != before
+
+
+def test_inputs_that_change_back_make_nothing_and_are_the_latest_again(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    run(capsys)
+    first = toy.recipe().version()
+    toy.parameters["rounds"] = 2
+    run(capsys)
+    toy.parameters["rounds"] = 1
+    assert run(capsys)[1] == f"toy: up to date (toy:{first})\n"
+    assert (home / "models" / "toy" / "latest").read_text() == first
+
+
+def test_the_small_variant_has_a_version_of_its_own(
+    toy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys)
+    run(capsys, "--small")
+    assert toy.made == 2
+    assert store.find("toy", toy.recipe(small=True).version())
+    assert toy.recipe(small=True).version() != toy.recipe().version()
+
+
+def test_a_model_below_its_bar_is_not_published(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    toy.score = 0.5
+    assert run(capsys) == (
+        1,
+        "",
+        "toy: score is 0.5, below its bar of 0.9. The model is not published.\n",
+    )
+    assert not (home / "models").exists()
+    toy.score = 0.95
+    assert run(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "line"),
+    [
+        pytest.param(BuildError("it is empty"), 1, "it is empty\n", id="what the build tells"),
+        pytest.param(
+            OSError(28, "No space left on device"),
+            1,
+            "toy: cannot be built ([Errno 28] No space left on device).\n",
+            id="the disk is full",
+        ),
+        pytest.param(
+            KeyboardInterrupt(),
+            130,
+            "toy: interrupted, nothing of it was published.\n",
+            id="ctrl-c",
+        ),
+    ],
+)
+def test_a_failure_is_one_line(
+    toy: Any, capsys: pytest.CaptureFixture[str], fault: BaseException, status: int, line: str
+) -> None:
+    def fail(folder: Path) -> None:
+        raise fault
+
+    toy.make = fail
+    assert run(capsys) == (status, "", line)
+
+
+def test_a_missing_framework_is_one_line(toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    toy.frameworks = ("no-such-package",)
+    line = "toy: the package no-such-package is not installed. Run `uv sync`.\n"
+    assert run(capsys) == (1, "", line)
