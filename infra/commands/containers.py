@@ -43,7 +43,7 @@ class Container:
     @property
     def spec(self) -> str:
         """Hash of all settings but the name, 16 hex digits."""
-        text = json.dumps([_settings(self), self.image, self.command, dict(self.labels)])
+        text = json.dumps([_settings(self), self.image, self.command, sorted(self.labels.items())])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -104,7 +104,8 @@ def _settings(container: Container) -> list[str]:
 
 
 def _pairs(flag: str, values: Mapping[str, str]) -> list[str]:
-    return [word for key, value in values.items() for word in (flag, f"{key}={value}")]
+    """Sorted: the same settings are the same command line, whatever order a state keeps them in."""
+    return [word for key in sorted(values) for word in (flag, f"{key}={values[key]}")]
 
 
 def _log_options(engine: str) -> list[str]:
@@ -137,9 +138,9 @@ def start(engine: str, name: str) -> list[str]:
     return [engine, "start", name]
 
 
-def stop(engine: str, name: str, timeout_s: int) -> list[str]:
-    """Asks a container to end, and kills it after `timeout_s`."""
-    return [engine, "stop", "--time", str(timeout_s), name]
+def stop(engine: str, names: Iterable[str], timeout_s: int) -> list[str]:
+    """Asks containers to end, and kills them after `timeout_s`."""
+    return [engine, "stop", "--time", str(timeout_s), *names]
 
 
 def kill(engine: str, name: str, signal: str) -> list[str]:

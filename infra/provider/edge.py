@@ -35,7 +35,7 @@ class Edge(Resource):
         if there is None or not there.is_running:
             machine.ensure(wanted, [])
         elif there.spec != wanted.spec or there.image_id != _image_id(inputs):
-            _replace(machine, wanted)
+            _replace(machine, wanted, console)
         elif changed:
             _reload(machine)
         _wait_for_answer(machine, console)
@@ -58,7 +58,7 @@ class Edge(Resource):
     def delete(self, state: Plain, console: Console) -> None:
         """Stops the edge and removes its files; the folder itself belongs to Prepare."""
         machine = machine_of(state)
-        machine.stop(machine.edge_name, timeout_s=5)
+        machine.stop([machine.edge_name], timeout_s=5)
         for path in (machine.paths.config, machine.paths.live_map, machine.paths.jwks):
             machine.remove(path)
 
@@ -115,14 +115,22 @@ def _refuse_taken_ports(machine: Machine, port: int) -> None:
         raise Refused(msg)
 
 
-def _replace(machine: Machine, wanted: Container) -> None:
-    """Starts the new edge beside the old, on the same ports, then lets the old one finish."""
+def _replace(machine: Machine, wanted: Container, console: Console) -> None:
+    """Starts the new edge beside the old, on the same ports, then lets the old one finish.
+
+    SIGUSR1 is HAProxy's soft stop: it takes no new connection and ends with its last one.
+    """
     old = f"{wanted.name}-old"
     machine.remove_container(old)
     machine.run(containers.rename(machine.engine, wanted.name, old))
     machine.run(containers.run(machine.engine, wanted))
     machine.connection.run(containers.kill(machine.engine, old, "USR1"))
-    machine.stop(old, SOFT_STOP_TIMEOUT_S)
+
+    def has_ended() -> bool:
+        return not any(c.name == old and c.is_running for c in machine.containers())
+
+    wait_until(has_ended, SOFT_STOP_TIMEOUT_S, console.stopped)
+    machine.remove_container(old)
 
 
 def _reload(machine: Machine) -> None:

@@ -89,12 +89,14 @@ class Machine:
         self.run(containers.run(self.engine, wanted))
         return True
 
-    def stop(self, name: str, timeout_s: int) -> None:
-        """Lets a container finish, then removes it; also when it is gone already."""
-        self.connection.run(
-            containers.stop(self.engine, name, timeout_s), timeout_s=timeout_s + 30.0
-        )
-        self.remove_container(name)
+    def stop(self, names: Sequence[str], timeout_s: int) -> None:
+        """Lets containers finish side by side, then removes them; also those that are gone."""
+        if not names:
+            return
+        argv = containers.stop(self.engine, names, timeout_s)
+        self.connection.run(argv, timeout_s=timeout_s + 30.0)
+        for name in names:
+            self.remove_container(name)
 
     def remove_container(self, name: str) -> None:
         """Removes a container, running or not, there or not."""

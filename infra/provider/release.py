@@ -143,7 +143,7 @@ def _mend_replica(
     if found and found.is_running:
         machine.edge_command(edge.set_state(now.slot, number, "drain"))
         replicas.drain(machine, now.slot, plan.drain_timeout_s, console)
-        machine.stop(found.name, replicas.STOP_TIMEOUT_S)
+        machine.stop([found.name], replicas.STOP_TIMEOUT_S)
     machine.remove_container(wanted.name)
     machine.run(containers.run(machine.engine, wanted))
     machine.edge_command(edge.set_state(now.slot, number, "ready"))

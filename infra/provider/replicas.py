@@ -130,8 +130,7 @@ def drain(machine: Machine, slot: str, timeout_s: int, console: Console) -> int:
 def remove(machine: Machine, is_wanted: Callable[[Running], bool]) -> list[str]:
     """Stops and removes the replicas that `is_wanted` picks; their names."""
     names = [c.name for c in of_role(machine.containers()) if is_wanted(c)]
-    for name in names:
-        machine.stop(name, STOP_TIMEOUT_S)
+    machine.stop(names, STOP_TIMEOUT_S)
     return names
 
 

@@ -23,7 +23,7 @@ CONTAINER = Container(
 def test_a_container_runs_without_privileges_on_a_read_only_root() -> None:
     assert containers.run("podman", CONTAINER) == [
         *("podman", "run", "--detach", "--name", "bentofleet-demo-abc-1"),
-        *("--label", "bentofleet.stack=demo", "--label", f"bentofleet.spec={CONTAINER.spec}"),
+        *("--label", f"bentofleet.spec={CONTAINER.spec}", "--label", "bentofleet.stack=demo"),
         *("--restart", "on-failure", "--no-healthcheck", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", "512m"),
         *("--tmpfs", "/scratch:rw,nosuid,nodev,noexec,size=64m,mode=1777"),
@@ -57,6 +57,13 @@ def test_docker_gets_its_own_log_driver_with_rotation() -> None:
 )
 def test_any_other_setting_is_another_spec(change: dict[str, object]) -> None:
     assert dataclasses.replace(CONTAINER, **change).spec != CONTAINER.spec
+
+
+def test_settings_in_another_order_are_the_same_spec() -> None:
+    one = dataclasses.replace(CONTAINER, env={"A": "1", "B": "2"})
+    other = dataclasses.replace(CONTAINER, env={"B": "2", "A": "1"})
+
+    assert one.spec == other.spec
 
 
 def test_another_name_is_the_same_spec() -> None:
