@@ -1,0 +1,1 @@
+"""The service: takes a model's input over HTTP, checks it, runs the model, answers."""

@@ -1,0 +1,1 @@
+"""The ASGI application: routes, checks of what comes in, answers and problems."""

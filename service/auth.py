@@ -1,0 +1,147 @@
+"""Who may call: checks bearer tokens against the key set and tells what they allow."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from service import contract
+from service.api import problems
+from service.keys import KeySet
+
+_SCHEME = b"bearer "
+_MAX_CACHED = 4096
+_MAX_MOMENT = 2**40  # seconds, far beyond any clock; larger numbers are nonsense or an attack
+_MAX_SUBJECT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a valid token says.
+
+    Attributes:
+        until: end of the token, in seconds since 1970, the leeway for clocks included.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    until: float
+
+    @property
+    def traffic(self) -> str:
+        """Whether the gate calls, or a user."""
+        gate = contract.SCOPE_GATE in self.scopes
+        return contract.TRAFFIC_GATE if gate else contract.TRAFFIC_USER
+
+    def require(self, model: str) -> None:
+        """Stops a caller who may not use the model.
+
+        Raises:
+            ProblemError: 403.
+        """
+        allowed = (contract.SCOPE_PREDICT, contract.SCOPE_GATE, contract.model_scope(model))
+        if self.scopes.isdisjoint(allowed):
+            raise problems.ProblemError(
+                problems.FORBIDDEN,
+                f"The token's scope should have {contract.SCOPE_PREDICT!r} or "
+                f"{contract.model_scope(model)!r}.",
+                reason="scope",
+            )
+
+
+ANYONE = Caller("", frozenset({contract.SCOPE_PREDICT}), float("inf"))
+
+
+class Auth:
+    """Checks tokens; what was checked is remembered until its end or a change of the keys."""
+
+    def __init__(
+        self, keys: KeySet, audience: str, issuer: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Takes tokens of this issuer for this audience, signed with one of these keys."""
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._clock = clock
+        self._cache: dict[bytes, Caller] = {}
+        self._generation = keys.generation
+
+    def caller(self, authorization: bytes | None) -> Caller:
+        """The caller behind an Authorization header.
+
+        Raises:
+            ProblemError: 401, the same for every cause.
+        """
+        if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise problems.unauthorized("no bearer token")
+        token = authorization[len(_SCHEME) :].strip()
+        if len(token) > contract.MAX_TOKEN_BYTES:
+            raise problems.unauthorized("token too long")
+        digest = hashlib.sha256(token).digest()
+        keys = self._keys.current()
+        if self._keys.generation != self._generation:
+            self._generation = self._keys.generation
+            self._cache.clear()
+        caller = self._cache.get(digest)
+        if caller is None or caller.until <= self._clock():
+            self._cache.pop(digest, None)
+            caller = self._verify(token.decode("latin-1"), keys)
+            self._remember(digest, caller)
+        return caller
+
+    def _remember(self, digest: bytes, caller: Caller) -> None:
+        if len(self._cache) >= _MAX_CACHED:
+            del self._cache[next(iter(self._cache))]
+        self._cache[digest] = caller
+
+    def _verify(self, token: str, keys: Mapping[str, Any]) -> Caller:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            if not isinstance(kid, str) or kid not in keys:
+                raise problems.unauthorized("unknown key")
+            claims = jwt.decode(
+                token,
+                keys[kid].key,
+                algorithms=[keys[kid].algorithm],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=contract.CLOCK_LEEWAY_S,
+                # Times are checked below, by our clock and as bounded whole numbers.
+                options={
+                    "require": list(contract.TOKEN_CLAIMS),
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+            return _caller(claims, self._clock())
+        except problems.ProblemError:
+            raise
+        except Exception as error:  # whatever a hostile token breaks, it is not a valid one
+            raise problems.unauthorized(type(error).__name__) from error
+
+
+def _caller(claims: Mapping[str, Any], now: float) -> Caller:
+    leeway = contract.CLOCK_LEEWAY_S
+    issued, expires = _moment(claims["iat"]), _moment(claims["exp"])
+    if expires <= now - leeway:
+        raise problems.unauthorized("expired")
+    if issued > now + leeway or _moment(claims.get("nbf", 0)) > now + leeway:
+        raise problems.unauthorized("not yet valid")
+    if not 0 < expires - issued <= contract.MAX_TOKEN_LIFETIME_S:
+        raise problems.unauthorized("lifetime")
+    subject, scope = claims["sub"], claims["scope"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT:
+        raise problems.unauthorized("subject")
+    if not isinstance(scope, str):
+        raise problems.unauthorized("scope")
+    return Caller(subject, frozenset(scope.split()), expires + leeway)
+
+
+def _moment(claim: object) -> int:
+    if type(claim) is not int or not 0 <= claim < _MAX_MOMENT:
+        raise problems.unauthorized("not a time")
+    return claim

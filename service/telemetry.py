@@ -1,0 +1,181 @@
+"""What the service tells of itself: Prometheus metrics and log lines; never a token or a body."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import orjson
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from service import contract
+from service.contract import Metric
+
+LOGGER = "bentofleet"
+_FLUSH_S = 0.1
+_FLUSH_LINES = 500
+_MAX_PATH = 200
+
+# The time at which each series began: twice the series, and nobody reads them.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The contract's metrics, in a registry of our own so that nothing else is scraped."""
+
+    def __init__(self, release: str) -> None:
+        """All series that do not depend on a request are there at once."""
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._requests = self._counter(contract.REQUESTS_TOTAL)
+        self._durations = self._histogram(contract.REQUEST_DURATION)
+        self._inference = self._histogram(contract.INFERENCE_DURATION)
+        self._batches = self._histogram(contract.BATCH_SIZE)
+        self._queue = self._gauge(contract.QUEUE_DEPTH)
+        self._models = self._gauge(contract.MODEL_INFO)
+        self._gauge(contract.WORKERS).set(1)
+        self._gauge(contract.RELEASE_INFO).labels(release=release).set(1)
+        self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+
+    def request(self, model: str, route: str, code: int, traffic: str, duration_s: float) -> None:
+        """Counts one answered request."""
+        key = (model, route, code, traffic)
+        children = self._children.get(key)
+        if children is None:
+            children = (
+                self._requests.labels(model=model, route=route, code=code, traffic=traffic),
+                self._durations.labels(model=model, route=route, traffic=traffic),
+            )
+            self._children[key] = children
+        children[0].inc()
+        children[1].observe(duration_s)
+
+    def loaded(self, model: str, version: str, runtime: str, device: str) -> None:
+        """Tells that a model is ready."""
+        self._models.labels(model=model, version=version, runtime=runtime, device=device).set(1)
+
+    def queue(self, model: str, depth: Callable[[], float]) -> None:
+        """Shows the length of a queue, asked at each scrape."""
+        self._queue.labels(model=model).set_function(depth)
+
+    def runs(self, model: str, runtime: str, device: str) -> Callable[[float, int], None]:
+        """A function that counts one run of the model: seconds, items."""
+        inference = self._inference.labels(model=model, runtime=runtime, device=device)
+        batches = self._batches.labels(model=model)
+
+        def count(duration_s: float, items: int) -> None:
+            inference.observe(duration_s)
+            batches.observe(items)
+
+        return count
+
+    def render(self) -> bytes:
+        """The scrape's text."""
+        return prometheus_client.generate_latest(self._registry)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.meaning, metric.labels, registry=self._registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(
+            metric.name,
+            metric.meaning,
+            metric.labels,
+            registry=self._registry,
+            buckets=metric.buckets,
+        )
+
+
+class RequestLog:
+    """One line per request, gathered for a moment and written together."""
+
+    def __init__(self, *, json_logs: bool, stream: IO[bytes] | None = None) -> None:
+        """Writes to stdout unless told otherwise."""
+        self._json = json_logs
+        self._stream = stream
+        self._lines: list[bytes] = []
+
+    def write(self, now: float, fields: dict[str, Any]) -> None:
+        """Adds a line; it is out after a tenth of a second at the latest.
+
+        Args:
+            now: seconds since 1970.
+            fields: without secrets; empty ones are left out.
+        """
+        fields = {name: value for name, value in fields.items() if value not in ("", None)}
+        fields["path"] = fields["path"][:_MAX_PATH]
+        time = _stamp(now)
+        if self._json:
+            line = orjson.dumps({"time": time, "level": "info", "message": "request", **fields})
+        else:
+            # Values as JSON: a client's path must not look like a line of ours.
+            told = [b"%s=%s" % (name.encode(), orjson.dumps(fields[name])) for name in fields]
+            line = b" ".join([f"{time} info request".encode(), *told])
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+        elif len(self._lines) >= _FLUSH_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was gathered."""
+        if not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        stream = self._stream or sys.stdout.buffer
+        stream.write(b"\n".join(lines) + b"\n")
+        stream.flush()
+
+
+class _Lines(logging.Formatter):
+    """Log records in the form of the request lines."""
+
+    def __init__(self, *, json_logs: bool) -> None:
+        super().__init__()
+        self._json = json_logs
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": _stamp(record.created),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if request_id := getattr(record, "request_id", None):
+            fields["request_id"] = request_id
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        if self._json:
+            return orjson.dumps(fields, default=str).decode()
+        head = " ".join(str(fields[name]) for name in ("time", "level", "message"))
+        rest = [f"{name}={fields[name]}" for name in ("request_id", "traceback") if name in fields]
+        return " ".join([head, *rest])
+
+
+def configure_logs(*, json_logs: bool, whole_process: bool) -> None:
+    """Sends log records to stdout in our form.
+
+    Args:
+        json_logs: one JSON object a line, else text.
+        whole_process: other libraries' warnings and the server's lines too; else ours alone.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Lines(json_logs=json_logs))
+    ours = logging.getLogger(LOGGER)
+    ours.setLevel(logging.INFO)
+    if whole_process:
+        logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+        logging.captureWarnings(capture=True)
+    else:
+        ours.handlers = [handler]
+        ours.propagate = False
+
+
+def _stamp(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
