@@ -1,0 +1,71 @@
+"""What the load test sends: varied, within the specs, the same for the same seed."""
+
+import io
+import json
+from datetime import datetime
+
+import pytest
+from PIL import Image
+
+from bentos.catalog import MODELS
+from bentos.spec import ModelSpec, Number, Photo, Table
+from loadtests import payloads
+from service import contract
+
+SPECS = pytest.mark.parametrize("spec", MODELS.values(), ids=MODELS)
+TABLES = [spec for spec in MODELS.values() if isinstance(spec.takes, Table)]
+PHOTOS = [spec for spec in MODELS.values() if isinstance(spec.takes, Photo)]
+
+
+@SPECS
+def test_the_same_seed_draws_the_same_requests_and_another_draws_others(spec: ModelSpec) -> None:
+    assert payloads.draw(spec, 7) == payloads.draw(spec, 7)
+    assert payloads.draw(spec, 7) != payloads.draw(spec, 8)
+
+
+@SPECS
+def test_requests_vary_and_go_where_the_contract_says(spec: ModelSpec) -> None:
+    drawn = payloads.draw(spec, 1)
+    assert len(drawn) == payloads.VARIANTS
+    assert len({request.body for request in drawn}) > 10
+    assert {request.path for request in drawn} == {contract.predict_path(spec.name)}
+    assert all(len(request.body) <= contract.body_limit_bytes(spec) for request in drawn)
+
+
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+def test_rows_have_the_specs_columns_within_their_ranges(spec: ModelSpec) -> None:
+    assert isinstance(spec.takes, Table)
+    for request in payloads.draw(spec, 1):
+        assert request.content_type == contract.JSON_TYPE
+        row = json.loads(request.body)
+        assert list(row) == [column.name for column in spec.takes.columns]
+        for column in spec.takes.columns:
+            if isinstance(column, Number):
+                assert column.minimum <= row[column.name] <= column.maximum
+            else:
+                year = datetime.fromisoformat(row[column.name]).year
+                assert contract.FIRST_YEAR <= year <= contract.LAST_YEAR
+
+
+@pytest.mark.parametrize("spec", PHOTOS, ids=lambda spec: spec.name)
+def test_photos_are_the_specs_examples_within_their_limits(spec: ModelSpec) -> None:
+    assert isinstance(spec.takes, Photo)
+    drawn = payloads.draw(spec, 1)
+    for request in set(drawn):
+        with Image.open(io.BytesIO(request.body)) as photo:
+            assert request.content_type == f"image/{(photo.format or '').lower()}"
+            assert photo.width * photo.height <= spec.takes.max_pixels
+        assert len(request.body) <= spec.takes.max_bytes
+
+
+@pytest.mark.parametrize("spec", PHOTOS, ids=lambda spec: spec.name)
+def test_a_photo_that_is_drawn_twice_is_kept_once(spec: ModelSpec) -> None:
+    drawn = payloads.draw(spec, 1)
+    assert len({id(request.body) for request in drawn}) == len({request.body for request in drawn})
+
+
+@SPECS
+def test_requests_come_again_in_the_same_order(spec: ModelSpec) -> None:
+    endless = payloads.endless(spec, 1)
+    rounds = [next(endless) for _ in range(2 * payloads.VARIANTS)]
+    assert rounds[: payloads.VARIANTS] == rounds[payloads.VARIANTS :]
