@@ -52,7 +52,7 @@ class Service(Section):
         default=1, ge=1, le=64, description="ONNX Runtime threads per model and replica"
     )
     memory_mib: int = Field(
-        default=1024, ge=256, le=262144, description="memory limit of one replica, in MiB"
+        default=1024, ge=512, le=262144, description="memory limit of one replica, in MiB"
     )
     auth: Literal["jwt", "off"] = Field(
         default="jwt", description="`off` opens /v1 to anyone who reaches the edge"

@@ -1,7 +1,7 @@
 """Starts the provider: Pulumi runs `pulumi-resource-bentofleet`, and that runs this."""
 
-import signal
 import sys
+from contextlib import suppress
 
 from infra.provider.edge import Edge
 from infra.provider.image import Image
@@ -26,9 +26,9 @@ def main() -> int:
             "pulumi-resource-bentofleet: started without an engine. Run `pulumi up` instead.\n"
         )
         return 2
-    # Ctrl-C reaches us as the engine's `Cancel`; the terminal's own signal must not end us first.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(sys.argv[1], VERSION, RESOURCES)
+    # The engine ends us with SIGINT when it is done; Ctrl-C reaches us as its `Cancel` before that.
+    with suppress(KeyboardInterrupt):
+        serve(sys.argv[1], VERSION, RESOURCES)
     return 0
 
 

@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from infra.provider.console import Console
 from infra.provider.plan import Plan
@@ -15,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 TOKEN_LIFETIME = "1h"  # noqa: S105 - how long, not what
 TOKEN_TIMEOUT_S = 30
+STOP_CHECK_S = 0.2
+END_TIMEOUT_S = 30
+"""The gate ends within a second when it is told to; this only bounds the wait."""
 
 
 class GateDidNotRun(Exception):
@@ -64,17 +68,26 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
 
 
 def _follow(process: "subprocess.Popen[str]", request: str, console: Console) -> int:
-    """Hands the request over, shows progress, and ends the process when we are stopped."""
+    """Hands the request over, shows progress, and ends the process at once when we are stopped."""
     assert process.stdin is not None  # noqa: S101 - Popen was given a pipe
     assert process.stdout is not None  # noqa: S101
     process.stdin.write(request)
     process.stdin.close()
-    for line in process.stdout:
+    reader = threading.Thread(target=_show, args=(process.stdout, console), daemon=True)
+    reader.start()
+    while process.poll() is None:
+        if console.stopped.wait(STOP_CHECK_S):
+            process.terminate()
+            break
+    status = process.wait(END_TIMEOUT_S)
+    reader.join(END_TIMEOUT_S)
+    return status
+
+
+def _show(lines: IO[str], console: Console) -> None:
+    for line in lines:
         if line.strip():
             console.say(line.strip(), passing=True)
-        if console.stopped.is_set():
-            process.terminate()
-    return process.wait()
 
 
 def gate_token(plan: Plan) -> str | None:

@@ -21,11 +21,11 @@ from loadtests.slo import Outcome, judge
 
 
 class StepFailed(Exception):
-    """The candidate is not good enough: one line with the reason."""
+    """The candidate is not good enough: its arguments are the reasons, a line each."""
 
 
 class Unsure(Exception):
-    """Nothing can be said of the candidate: one line with the reason."""
+    """Nothing can be said of the candidate: its arguments are the reasons, a line each."""
 
 
 _UNSURE = (Unsure, gate.GateDidNotRun, HostError)
@@ -61,9 +61,9 @@ class Walk:
             self._step("gate", self._gate)
             self._step("promote", self._promote)
         except (StepFailed, replicas.NotReady) as e:
-            self._refuse("fail", str(e), e)
+            self._refuse("fail", e)
         except _UNSURE as e:
-            self._refuse("inconclusive", str(e), e)
+            self._refuse("inconclusive", e)
         except BaseException as e:
             self._put_back()
             self.record.finish("inconclusive", [f"the walk broke off: {type(e).__name__}"])
@@ -99,9 +99,9 @@ class Walk:
         judgement = judge(figures, self.plan.slo)
         self.record.take(figures, judgement)
         if judgement.verdict == "fail":
-            raise StepFailed("; ".join(judgement.reasons))
+            raise StepFailed(*judgement.reasons)
         if judgement.verdict == "inconclusive":
-            raise Unsure("; ".join(judgement.reasons))
+            raise Unsure(*judgement.reasons)
         shown = self.record.figures
         return (
             f"{shown.requests} requests at {shown.rps:.1f}/s, "
@@ -151,16 +151,17 @@ class Walk:
         if not self.lock.is_held():
             raise Unsure("another walk has taken the lock")
 
-    def _refuse(self, verdict: Outcome, reason: str, cause: BaseException) -> None:
+    def _refuse(self, verdict: Outcome, cause: Exception) -> None:
+        reasons = [str(reason) for reason in cause.args]
         if self.console.stopped.is_set():
-            verdict, reason = "inconclusive", "interrupted"
+            verdict, reasons = "inconclusive", ["interrupted"]
         self._put_back()
-        self.record.finish(verdict, [reason])
+        self.record.finish(verdict, reasons)
         release, stack = self.plan.release, self.plan.stack
         kept = {name: was.release for name, was in self.before.items() if was}
         still = f"{', '.join(sorted(set(kept.values())))} stays live" if kept else "nothing is live"
         msg = (
-            f"release {release} on {stack}: {verdict}: {reason.rstrip('.')}. "
+            f"release {release} on {stack}: {verdict}: {' '.join(reasons).rstrip('.')}. "
             f"{still.capitalize()}; see {self.record.shown_folder}/verdict.html."
         )
         raise Refused(msg) from cause
@@ -210,15 +211,19 @@ class Walk:
                 self._may_go_on()
             detail, result = work(), "pass"
         except _UNSURE as e:
-            result, detail = "inconclusive", str(e)
+            result, detail = "inconclusive", _told(e)
             raise
         except BaseException as e:
-            detail = str(e) or type(e).__name__
+            detail = _told(e)
             raise
         finally:
             took_s = time.monotonic() - clock
             self.record.step(name, started, took_s, result, detail)
             self.console.say(f"{self.plan.release}: {name}: {result} ({took_s:.1f} s) {detail}")
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(str(a) for a in error.args) or type(error).__name__
 
 
 def set_live(machine: Machine, now: Live) -> None:
