@@ -1,0 +1,87 @@
+"""The lock of a walk, on real files."""
+
+import os
+import time
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from infra.connection import Local
+from infra.host import Host, Paths
+from infra.provider.lock import STALE_S, Lock
+from infra.provider.machine import Machine
+from infra.provider.resource import Refused
+
+
+class Folder(Local):
+    """This machine, its stack's folder being the test's."""
+
+    def __init__(self, host: Host, root: Path) -> None:
+        super().__init__(host)
+        self._root = PurePosixPath(str(root))
+
+    def paths(self) -> Paths:
+        return Paths(self._root)
+
+
+def machine(root: Path, name: str = "here") -> Machine:
+    root.mkdir(exist_ok=True)
+    host = Host(
+        name=name,
+        address="127.0.0.1",
+        connection="local",
+        accelerator="cpu",
+        stack="demo",
+        ports_from=21000,
+    )
+    return Machine(host, Folder(host, root), "podman")
+
+
+def test_a_lock_is_held_until_the_walk_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    with Lock([machine(tmp_path)]) as lock:
+        assert lock.is_held()
+        assert [p.name for p in tmp_path.iterdir()] == ["walk.lock"]
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_walker_is_told_who_has_it(tmp_path: Path) -> None:
+    with Lock([machine(tmp_path)]) as first:
+        with pytest.raises(Refused) as caught, Lock([machine(tmp_path)]):
+            pass
+        assert first.is_held()
+
+    assert f"here: another release is being walked (got {first.holder.operator}" in str(
+        caught.value
+    )
+    assert f"pid {os.getpid()}" in str(caught.value)
+
+
+def test_a_walker_without_heartbeat_loses_its_lock_and_notices(tmp_path: Path) -> None:
+    with Lock([machine(tmp_path)]) as dead:
+        long_ago = time.time() - STALE_S - 1
+        os.utime(tmp_path / "walk.lock", (long_ago, long_ago))
+
+        with Lock([machine(tmp_path)]) as second:
+            assert second.is_held()
+            assert not dead.is_held()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_refused_on_one_host_is_given_back_on_the_others(tmp_path: Path) -> None:
+    one, two = machine(tmp_path / "one", "one"), machine(tmp_path / "two", "two")
+
+    with Lock([two]), pytest.raises(Refused, match="two: another release"), Lock([one, two]):
+        pass
+
+    assert list((tmp_path / "one").iterdir()) == []
+
+
+def test_a_damaged_lock_is_not_ours_and_is_not_overwritten_while_young(tmp_path: Path) -> None:
+    (tmp_path / "walk.lock").write_text("{")
+
+    with pytest.raises(Refused, match="nobody that could be read"), Lock([machine(tmp_path)]):
+        pass
+
+    assert (tmp_path / "walk.lock").read_text() == "{"

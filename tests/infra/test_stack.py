@@ -1,0 +1,144 @@
+"""What the program declares, recorded instead of done."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra import config, stack
+from infra.images.manifest import BuiltImage
+from infra.targets import local
+
+KEY = "-----BEGIN PRIVATE KEY----- planted"
+IMAGES = {
+    "cpu": BuiltImage(
+        name="cpu",
+        tag="localhost/bentofleet/service:cpu-0123456789ab",
+        image_id="a" * 64,
+        bento="bentofleet:0123456789ab",
+        inputs={},
+    ),
+    "edge": BuiltImage(
+        name="edge",
+        tag="localhost/bentofleet/edge:ba9876543210",
+        image_id="b" * 64,
+        bento=None,
+        inputs={},
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """A current event loop: Pulumi asks for one, and other tests have closed theirs."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Writes down every resource; what the provider would tell is made up."""
+
+    def __init__(self) -> None:
+        self.declared: list[pulumi.runtime.MockResourceArgs] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.declared.append(args)
+        outputs = {"machine_id": "0" * 32} if args.typ.endswith("Prepare") else {}
+        return f"{args.name}-id", {**args.inputs, **outputs}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        return {}
+
+    def of(self, type_name: str) -> dict[str, Any]:
+        (found,) = [d for d in self.declared if d.typ.endswith(f":{type_name}")]
+        inputs: dict[str, Any] = found.inputs
+        return inputs
+
+
+def declare(**changes: Any) -> Recorder:
+    """Runs the program's declarations to their end on a recording engine."""
+    raw = {
+        "kind": "local",
+        "hosts": [{"name": "here", "address": "192.0.2.11", "connection": "local"}],
+        **changes,
+    }
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="bentofleet", stack="lab")
+    parsed = config.parse(raw)
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[Any]:
+        key = stack.tokens_key(parsed, pulumi.Output.secret(KEY))
+        secrets = stack.Secrets(jwks='{"keys": []}', tokens_key=key)
+        hosts = local.hosts("lab", parsed)
+        versions = {name: "1" for name in parsed.service.models}
+        release = stack.declare("lab", parsed, hosts, IMAGES, versions, secrets)
+        return release.urn
+
+    run: Callable[[], None] = program
+    run()
+    return recorder
+
+
+def test_a_host_is_prepared_gets_two_images_an_edge_and_the_stack_one_release() -> None:
+    kinds = sorted(d.typ.rpartition(":")[2] for d in declare().declared)
+
+    assert kinds == ["Edge", "Image", "Image", "Prepare", "Release"]
+
+
+def test_the_machine_that_was_prepared_is_the_one_that_everything_else_expects() -> None:
+    recorder = declare()
+
+    assert recorder.of("Edge")["machine_id"] == "0" * 32
+    assert recorder.of("Release")["hosts"][0]["machine_id"] == "0" * 32
+
+
+def test_the_release_runs_the_stacks_own_tag() -> None:
+    assert declare().of("Release")["image"] == "localhost/bentofleet-lab/service:cpu-0123456789ab"
+
+
+def test_only_the_models_that_are_served_are_part_of_the_release() -> None:
+    release = declare(service={"models": ["energy"]}).of("Release")
+
+    assert release["models"] == {"energy": "1"}
+    assert release["env"]["BENTOFLEET_MODELS"] == "energy"
+
+
+def test_the_service_is_told_its_release() -> None:
+    release = declare().of("Release")
+
+    assert release["env"]["BENTOFLEET_RELEASE"] == release["release"]
+
+
+def test_the_signing_key_is_given_to_the_release_alone() -> None:
+    recorder = declare()
+
+    holders = [d.typ for d in recorder.declared if KEY in str(d.inputs)]
+    assert holders == ["bentofleet:stack:Release"]
+
+
+def test_without_authentication_no_key_is_asked_for() -> None:
+    parsed = config.parse(
+        {
+            "kind": "local",
+            "hosts": [{"name": "here", "address": "x", "connection": "local"}],
+            "service": {"auth": "off"},
+        }
+    )
+
+    assert stack.tokens_key(parsed, None) is None
+    assert declare(service={"auth": "off"}).of("Release").get("tokens_key") is None
+
+
+def test_a_stack_with_authentication_and_no_key_is_told_what_to_do() -> None:
+    parsed = config.parse(
+        {"kind": "local", "hosts": [{"name": "here", "address": "x", "connection": "local"}]}
+    )
+
+    with pytest.raises(ValueError, match="bentofleet:tokens-key: is missing"):
+        stack.tokens_key(parsed, None)

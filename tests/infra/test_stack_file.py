@@ -1,0 +1,56 @@
+"""A stack's file, read without the engine."""
+
+from pathlib import Path
+
+import pytest
+
+from infra import stack_file
+from infra.config import ConfigError
+
+GOOD = """\
+config:
+  bentofleet:stack:
+    kind: local
+    hosts: [{name: here, address: 127.0.0.1, connection: local}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_a_stack_leads_to_its_hosts(root: Path) -> None:
+    (root / "Pulumi.lab.yaml").write_text(GOOD)
+
+    _, hosts = stack_file.hosts("lab")
+
+    assert [(h.name, h.stack) for h in hosts] == [("here", "lab")]
+
+
+def test_a_stack_that_does_not_exist_is_told_with_those_that_do(root: Path) -> None:
+    (root / "Pulumi.yaml").write_text("name: bentofleet")
+    (root / "Pulumi.lab.yaml").write_text(GOOD)
+
+    with pytest.raises(ConfigError, match=r"Pulumi.x.yaml: there is no such stack.*there is: lab"):
+        stack_file.load("x")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("config: [", "Pulumi.lab.yaml: is no YAML"),
+        ("", "Pulumi.lab.yaml: has no `bentofleet:stack` under `config`"),
+        ("config: {}", "Pulumi.lab.yaml: has no `bentofleet:stack` under `config`"),
+        ("config: {'bentofleet:stack': {kind: moon}}", "bentofleet:stack.kind: input should be"),
+    ],
+    ids=["broken", "empty", "without a stack", "with a wrong stack"],
+)
+def test_a_file_that_cannot_be_used_gets_one_line(root: Path, text: str, line: str) -> None:
+    (root / "Pulumi.lab.yaml").write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        stack_file.load("lab")
+
+    assert caught.value.lines[0].startswith(line)
