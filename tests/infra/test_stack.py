@@ -1,6 +1,8 @@
 """What the program declares, recorded instead of done."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,12 +34,20 @@ IMAGES = {
 
 @pytest.fixture(autouse=True)
 def loop() -> Iterator[None]:
-    """A current event loop: Pulumi asks for one, and other tests have closed theirs."""
+    """A current event loop: Pulumi asks for one, and other tests have closed theirs.
+
+    Pulumi's mocks make a loop in each of their worker threads and close none: those are swept up
+    here, so that no other test is blamed for them.
+    """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
+    loop.run_until_complete(loop.shutdown_default_executor())
     asyncio.set_event_loop(None)
     loop.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Recorder(pulumi.runtime.Mocks):
