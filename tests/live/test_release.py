@@ -149,11 +149,13 @@ def test_a_replica_more_needs_no_gate(stack: "LiveStack") -> None:
     attempt = stack.latest_verdict()["started_at"]
     stack.change(service={"replicas": 3})
 
-    assert stack.up().returncode == 0
+    done = stack.up()
+    assert done.returncode == 0, done.stdout
     assert len(replicas(stack)) == 3
     assert sum(s.is_up for s in stack.machine().edge_servers()) == 3
     stack.change(service={"replicas": 2})
-    assert stack.up().returncode == 0
+    done = stack.up()
+    assert done.returncode == 0, done.stdout
     assert len(replicas(stack)) == 2
     assert stack.latest_verdict()["started_at"] == attempt
 

@@ -1,0 +1,106 @@
+# The door to everything; each target is one or two plain commands that can be typed as well.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/build/tools/bin:$(PATH)
+
+STACK ?= demo
+ARGS ?=
+SCOPE ?= predict
+LIFETIME ?= 1h
+KEY ?= build/keys/token-key.pem
+
+# Without --no-sync this is the plain form of the README: set-up has synced already.
+RUN := uv run --no-sync --env-file .env
+PULUMI := $(RUN) pulumi
+
+.PHONY: help setup demo test check lock format models bento image serve token \
+        preview up refresh destroy status logs load report
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@printf '\nSTACK=%s chooses the stack, ARGS="…" is passed on: make up ARGS=--yes\n' '$(STACK)'
+
+setup: ## get what is missing: uv, Python packages, Pulumi, a container engine, .env
+	@tools/setup/setup.sh all
+
+demo: ## all the set-up, then models, image, release on this machine, load test, verdict
+	@tools/setup/setup.sh models
+	$(RUN) python -m infra.images.build
+	$(RUN) python -m infra.setup_stack --stack $(STACK)
+	$(PULUMI) up --stack $(STACK) --yes --refresh
+	$(RUN) python -m infra.demo --stack $(STACK)
+
+test: ## all the set-up, models and images, then every test without cloud account and GPU
+	@tools/setup/setup.sh models
+	$(RUN) python -m infra.images.build
+	$(RUN) pytest $(ARGS)
+
+check: ## format, lint, types, layers, generated files, shell scripts
+	@tools/setup/setup.sh python
+	uv run --no-sync ruff format --check .
+	uv run --no-sync ruff check .
+	uv run --no-sync mypy
+	uv lock --check --quiet
+	uv run --no-sync python -m infra.images.requirements --check
+	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py
+	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh .ci/run; \
+	else echo "check: shellcheck is not installed, the shell scripts were not checked"; fi
+
+lock: ## write what is made from uv.lock: service/requirements.txt
+	@tools/setup/setup.sh python
+	uv lock
+	uv run --no-sync python -m infra.images.requirements
+
+format: ## put the code into the project's format
+	@tools/setup/setup.sh python
+	uv run --no-sync ruff format .
+	uv run --no-sync ruff check --fix .
+
+models: .env ## train or import what changed, into the model store
+	$(RUN) python -m bentos.build $(ARGS)
+
+bento: .env ## bentoml build, with the version made from its inputs
+	$(RUN) python -m infra.images.build bento
+
+image: .env ## the images whose inputs changed, written to build/images.json
+	$(RUN) python -m infra.images.build
+
+serve: $(KEY) ## bentoml serve on this machine, port 3000
+	$(RUN) bentoml serve $(ARGS)
+
+token: $(KEY) ## a token for /v1: SCOPE=predict LIFETIME=1h
+	@$(RUN) python -m service.tokens issue --key $(KEY) --scope '$(SCOPE)' --lifetime $(LIFETIME)
+
+preview: .env ## what `make up` would change; ARGS=--refresh looks at the hosts first
+	$(PULUMI) preview --stack $(STACK) $(ARGS)
+
+up: .env ## release what build/images.json names
+	$(PULUMI) up --stack $(STACK) $(ARGS)
+
+refresh: .env ## take what is on the hosts into the state
+	$(PULUMI) refresh --stack $(STACK) $(ARGS)
+
+destroy: .env ## remove the stack from its hosts
+	$(PULUMI) destroy --stack $(STACK) $(ARGS)
+
+status: .env ## release, weights, health and since when
+	@$(RUN) python -m infra.status --stack $(STACK) $(ARGS)
+
+logs: .env ## the containers' lines: HOST=name SINCE=10m
+	@$(RUN) python -m infra.logs --stack $(STACK) $(if $(HOST),--host $(HOST)) $(if $(SINCE),--since $(SINCE)) $(ARGS)
+
+load: $(KEY) ## the gate alone, against the stack or URL=http://…
+	@umask 077 && $(RUN) python -m service.tokens issue --key $(KEY) --scope gate --lifetime 1h >build/keys/load.token
+	$(RUN) python -m loadtests --token-file build/keys/load.token \
+	    --url "$(or $(URL),$$($(PULUMI) stack output url --stack $(STACK)))" $(ARGS)
+
+report: ## where the last verdict lies
+	@test -e reports/$(STACK)/latest/verdict.html && echo reports/$(STACK)/latest/verdict.html || \
+	    { echo "report: stack $(STACK) has no verdict yet. Run make up."; exit 1; }
+
+# A clone that was never set up: the first command does it.
+.env:
+	@tools/setup/setup.sh all
+
+$(KEY): | .env
+	@test -e $@ || $(RUN) python -m service.tokens new-key --out-dir $(dir $@)

@@ -1,0 +1,1 @@
+"""The container images that bentofleet builds: base, service and edge."""
