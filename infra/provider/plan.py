@@ -1,11 +1,12 @@
 """What a Release asks for, read from its inputs once."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from infra.commands import replica
 from infra.commands.containers import Container
 from infra.host import Host, Paths
+from infra.provider.words import Language
 from loadtests.slo import Slo
 
 
@@ -42,7 +43,7 @@ class Plan:
     parallel: int
     ready_timeout_s: int
     drain_timeout_s: int
-    language: Literal["en", "es"]
+    language: Language
     tokens_key: str | None = field(repr=False)
 
     @staticmethod

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.provider import words
 from infra.provider.console import Console
 from infra.provider.gate import ROOT
 from infra.provider.plan import Plan
@@ -15,7 +16,6 @@ from loadtests.slo import Judgement, Outcome, SloRow
 
 REPORTS = ROOT / "reports"
 PAGE_TIMEOUT_S = 60
-NO_COST = "No price is known for machines of one's own yet."
 
 
 class Record:
@@ -87,7 +87,7 @@ class Record:
                 slo=self._rows,
                 steps=tuple(self._steps),
                 cost=None,
-                cost_reason=NO_COST,
+                cost_reason=words.text("no_cost", plan.language),
                 language=plan.language,
             ),
         )

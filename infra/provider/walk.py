@@ -9,7 +9,7 @@ from functools import partial
 from infra.commands import edge
 from infra.connection import HostError
 from infra.host import other_slot
-from infra.provider import gate, keep, live, replicas
+from infra.provider import gate, keep, live, replicas, words
 from infra.provider.console import Console
 from infra.provider.live import Live
 from infra.provider.lock import Lock
@@ -80,7 +80,7 @@ class Walk:
         self._ready_on(first)  # the barrier: a release that cannot start troubles one host only
         self._on_all(self._ready_on, others)
         hosts = ", ".join(m.host.name for m in self.machines)
-        return f"{self.plan.replicas} replicas on each host ({hosts}) gave their golden answers."
+        return self._text("ready", replicas=self.plan.replicas, hosts=hosts)
 
     def _ready_on(self, machine: Machine) -> None:
         slot = self._slot(machine)
@@ -103,9 +103,12 @@ class Walk:
         if judgement.verdict == "inconclusive":
             raise Unsure(*judgement.reasons)
         shown = self.record.figures
-        return (
-            f"{shown.requests} requests at {shown.rps:.1f}/s, "
-            f"p95 {shown.latency_ms.p95:.1f} ms, errors {shown.error_ratio:.2%}."
+        return self._text(
+            "gate",
+            requests=shown.requests,
+            rps=shown.rps,
+            p95=shown.latency_ms.p95,
+            errors=shown.error_ratio,
         )
 
     def _promote(self) -> str:
@@ -122,7 +125,7 @@ class Walk:
                 image=self.plan.image,
             )
             set_live(machine, now)
-        return f"{self.plan.release} has all the traffic."
+        return self._text("promote", release=self.plan.release)
 
     def _drain(self) -> str:
         for machine in self.machines:
@@ -138,7 +141,7 @@ class Walk:
             keep.remember(machine, self.plan, self.record)
             keep.prune(machine, self.plan.image, self.plan.keep)
         gone = sorted({was.release for was in self.before.values() if was})
-        return f"{', '.join(gone)} ended." if gone else "Nothing was live before."
+        return self._text("drain", gone=", ".join(gone)) if gone else self._text("drain_nothing")
 
     # -- what may end it ------------------------------------------------------------------------
 
@@ -191,6 +194,15 @@ class Walk:
 
     # -- helpers --------------------------------------------------------------------------------
 
+    def _detail(self, name: str, error: BaseException) -> str:
+        """Why a step did not pass; the gate's reasons are told by the page, in its language."""
+        if name == "gate" and isinstance(error, (StepFailed, Unsure)):
+            return self._text("missed")
+        return " ".join(str(a) for a in error.args) or type(error).__name__
+
+    def _text(self, kind: str, **values: object) -> str:
+        return words.text(kind, self.plan.language, **values)
+
     def _slot(self, machine: Machine) -> str:
         was = self.before[machine.host.name]
         return other_slot(was.slot if was else None)
@@ -211,19 +223,15 @@ class Walk:
                 self._may_go_on()
             detail, result = work(), "pass"
         except _UNSURE as e:
-            result, detail = "inconclusive", _told(e)
+            result, detail = "inconclusive", self._detail(name, e)
             raise
         except BaseException as e:
-            detail = _told(e)
+            detail = self._detail(name, e)
             raise
         finally:
             took_s = time.monotonic() - clock
             self.record.step(name, started, took_s, result, detail)
             self.console.say(f"{self.plan.release}: {name}: {result} ({took_s:.1f} s) {detail}")
-
-
-def _told(error: BaseException) -> str:
-    return " ".join(str(a) for a in error.args) or type(error).__name__
 
 
 def set_live(machine: Machine, now: Live) -> None:

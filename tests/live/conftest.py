@@ -132,9 +132,9 @@ class LiveStack:
         """`pulumi up`, whatever comes of it."""
         return self.run("pulumi", "up", "--yes", "--skip-preview", "-s", NAME, *flags)
 
-    def pulumi(self, *words: str, stdin: str = "") -> str:
+    def pulumi(self, *words: str, stdin: str = "", backend: str | None = None) -> str:
         """A pulumi command that must succeed; its output."""
-        done = self.run("pulumi", *words, "--non-interactive", stdin=stdin)
+        done = self.run("pulumi", *words, "--non-interactive", stdin=stdin, backend=backend)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -144,15 +144,17 @@ class LiveStack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
-    def run(self, *argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """Any command in the stack's environment."""
+    def run(
+        self, *argv: str, stdin: str = "", backend: str | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Any command in the stack's environment; `backend` is another place of the state."""
         return subprocess.run(
             argv,
             input=stdin,
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env=self.environ,
+            env=self.environ | ({"PULUMI_BACKEND_URL": backend} if backend else {}),
             timeout=TIMEOUT_S,
             check=False,
         )

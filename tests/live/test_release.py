@@ -82,6 +82,17 @@ def test_a_second_run_changes_nothing(stack: "LiveStack") -> None:
     assert replicas(stack) == before
 
 
+def test_an_empty_state_adopts_what_runs(stack: "LiveStack", tmp_path: Path) -> None:
+    before, attempt = replicas(stack), stack.latest_verdict()["started_at"]
+    elsewhere = f"file://{tmp_path}"
+
+    stack.pulumi("stack", "init", stack.name, backend=elsewhere)
+    stack.pulumi("up", "--yes", "--skip-preview", "-s", stack.name, backend=elsewhere)
+
+    assert replicas(stack) == before
+    assert stack.latest_verdict()["started_at"] == attempt
+
+
 def test_status_tells_release_weight_and_health(stack: "LiveStack") -> None:
     text = stack.python("infra.status", "--stack", stack.name)
 
