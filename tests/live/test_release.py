@@ -214,6 +214,7 @@ def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack")
     assert len(replicas(stack)) == 2
     assert stack.machine().read(stack.machine().paths.lock) is None
     assert stack.post(stack.token())[0] == 200
+    stack.change(service={"threads": 1})
 
 
 def _wait_for_gate(stack: "LiveStack") -> None:
