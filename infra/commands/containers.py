@@ -25,7 +25,7 @@ class Container:
 
     Attributes:
         ports: host port on loopback -> container port; not used with the host's network.
-        mounts: host folder -> container folder, read-only.
+        mounts: host folder -> container folder, read-only; labelled for SELinux where there is one.
         tmpfs: container folder -> size in MiB.
     """
 
@@ -97,7 +97,7 @@ def _settings(container: Container) -> list[str]:
         *(
             word
             for source, target in container.mounts.items()
-            for word in ("--volume", f"{source}:{target}:ro")
+            for word in ("--volume", f"{source}:{target}:ro,z")
         ),
         *_pairs("--env", container.env),
     ]

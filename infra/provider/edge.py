@@ -4,10 +4,19 @@ from collections.abc import Mapping
 
 from infra.commands import containers, edge, ports
 from infra.commands.containers import Container
+from infra.config import MAX_REPLICAS
 from infra.host import SLOTS
 from infra.provider.console import Console
 from infra.provider.machine import Machine, wait_until
-from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, differs, machine_of
+from infra.provider.resource import (
+    AS_DECLARED,
+    Plain,
+    Refused,
+    Resource,
+    differs,
+    machine_of,
+    out_of_range,
+)
 
 CONFIG_PART = "haproxy.cfg"
 KEYS_PART = "jwks.json"
@@ -23,6 +32,13 @@ class Edge(Resource):
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """Its files and its container."""
         return (CONFIG_PART, KEYS_PART, CONTAINER_PART)
+
+    def faults(self, inputs: Plain) -> Mapping[str, str]:
+        """A port or a number of replicas that no host can have."""
+        return {
+            **out_of_range(inputs, "port", 1, 65535),
+            **out_of_range(inputs, "replicas", 1, MAX_REPLICAS),
+        }
 
     def create(self, inputs: Plain, console: Console) -> Plain:
         """Writes the files and starts the container; an edge that runs is reloaded or replaced."""

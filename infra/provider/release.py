@@ -1,9 +1,11 @@
 """The release of a stack: walked in when it is new, mended when a host drifted, never replaced."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from infra.commands import containers, edge, replica
 from infra.commands.containers import Running
+from infra.config import MAX_REPLICAS
 from infra.connection import HostError, Unreachable
 from infra.host import Host
 from infra.provider import keep, live, replicas
@@ -13,7 +15,7 @@ from infra.provider.lock import Lock
 from infra.provider.machine import Machine, open_machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
-from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource
+from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, out_of_range
 from infra.provider.walk import Walk, is_at, set_live
 
 
@@ -33,6 +35,20 @@ class Release(Resource):
                 *(_replica_part(str(host["name"]), n) for n in range(1, int(count) + 1)),
             )
         )
+
+    def faults(self, inputs: Plain) -> Mapping[str, str]:
+        """A release of nothing, on nothing, or one that no container could be named for."""
+        release, empty = inputs.get("release"), "must not be empty (got none)"
+        return {
+            **out_of_range(inputs, "replicas", 1, MAX_REPLICAS),
+            **({} if inputs.get("hosts") else {"hosts": empty}),
+            **({} if inputs.get("models") else {"models": empty}),
+            **(
+                {}
+                if release is None or re.fullmatch(r"[0-9a-f]{12}", release)
+                else {"release": f"must be 12 hex digits (got {release})"}
+            ),
+        }
 
     def create(self, inputs: Plain, console: Console) -> Plain:
         """Walks the release in, or mends it where it is live already."""

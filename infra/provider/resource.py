@@ -53,6 +53,10 @@ class Resource(ABC):
     def delete(self, state: Plain, console: Console) -> None:
         """Removes it and nothing else; also what an earlier try has left."""
 
+    def faults(self, inputs: Plain) -> Mapping[str, str]:
+        """Inputs that cannot be right, each with its reason; what is not known yet is None."""
+        return {}
+
     def declared(self, inputs: Plain) -> dict[str, str]:
         """`on_host` as it is when nothing differs."""
         return dict.fromkeys(self.parts(inputs), AS_DECLARED)
@@ -80,3 +84,11 @@ def machine_of(values: Plain) -> Machine:
 def differs(found: object, declared: object, what: str) -> str:
     """`as declared`, or `what` when the two are not equal."""
     return AS_DECLARED if found == declared else what
+
+
+def out_of_range(inputs: Plain, name: str, least: int, most: int) -> dict[str, str]:
+    """The fault of a number outside its range; none when it is not known yet."""
+    value = inputs.get(name)
+    if value is None or (isinstance(value, int) and least <= value <= most):
+        return {}
+    return {name: f"must be a whole number from {least} to {most} (got {value})"}

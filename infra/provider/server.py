@@ -46,11 +46,16 @@ class BentofleetProvider(sdk.Provider):
         return sdk.DiffResponse(changes=False)
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        """Adds what must be found on the host, so that a difference there shows as one."""
+        """Refuses what cannot be right; adds what must be found on the host."""
         inputs = values.known(request.new_inputs)
-        declared = self._resource(request.type).declared(values.plain(inputs))
-        inputs[ON_HOST] = values.to_value(declared)
-        return sdk.CheckResponse(inputs=values.to_wire(inputs))
+        resource, plain = self._resource(request.type), values.plain(inputs)
+        faults = resource.faults(plain)
+        if not faults:
+            inputs[ON_HOST] = values.to_value(resource.declared(plain))
+        return sdk.CheckResponse(
+            inputs=values.to_wire(inputs),
+            failures=[sdk.CheckFailure(name, reason) for name, reason in faults.items()],
+        )
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Never asks for a replacement: that would delete what serves."""

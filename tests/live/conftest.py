@@ -17,6 +17,7 @@ import yaml
 
 from bentos import catalog
 from infra import stack_file
+from infra.commands import containers
 from infra.host import Host, Ports
 from infra.images import manifest
 from infra.provider.machine import Machine, open_machine
@@ -104,6 +105,17 @@ class LiveStack:
             "slo": {"latency_p95_ms": 2000, "min_rps": 20},
             "rollout": {"keep": 2, "drain_timeout_s": 20},
         }
+
+    def sweep(self) -> None:
+        """Removes what a run that was killed has left: containers, image tags, files."""
+        self.file.unlink(missing_ok=True)
+        machine = self.machine()
+        for container in machine.containers():
+            machine.remove_container(container.name)
+        for role in ("service", "edge"):
+            for tag in machine.image_tags(f"localhost/bentofleet-{NAME}/{role}"):
+                machine.run(containers.remove_tag(machine.engine, tag))
+        machine.remove(machine.paths.root)
 
     def make(self) -> None:
         """Keys, file and place in the state."""
@@ -203,7 +215,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     except ValueError as e:
         pytest.fail(f"{e} (`make test` does that first)")
     live = LiveStack(tmp_path_factory.mktemp("live"))
-    live.file.unlink(missing_ok=True)
+    live.sweep()
     live.make()
     yield live
     live.run("pulumi", "destroy", "--yes", "--skip-preview", "-s", NAME)

@@ -27,7 +27,7 @@ def test_a_container_runs_without_privileges_on_a_read_only_root() -> None:
         *("--restart", "on-failure", "--no-healthcheck", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges", "--pids-limit", "512", "--memory", "512m"),
         *("--tmpfs", "/scratch:rw,nosuid,nodev,noexec,size=64m,mode=1777"),
-        *("--publish", "127.0.0.1:21000:3000", "--volume", "/var/lib/keys:/etc/keys:ro"),
+        *("--publish", "127.0.0.1:21000:3000", "--volume", "/var/lib/keys:/etc/keys:ro,z"),
         *("--env", "A=1", "--log-driver", "k8s-file", "--log-opt", "max-size=10m"),
         "localhost/bentofleet-demo/service:cpu-1",
     ]

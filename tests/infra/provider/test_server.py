@@ -11,7 +11,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from infra.connection import Unreachable
 from infra.provider import values
 from infra.provider.console import Console
-from infra.provider.resource import Plain, Resource
+from infra.provider.resource import Plain, Resource, out_of_range
 from infra.provider.server import BentofleetProvider
 
 TYPE = "bentofleet:host:Thing"
@@ -27,6 +27,9 @@ class Thing(Resource):
 
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         return ("file", "container")
+
+    def faults(self, inputs: Plain) -> Mapping[str, str]:
+        return out_of_range(inputs, "port", 1, 9)
 
     def create(self, inputs: Plain, console: Console) -> Plain:
         self.calls.append("create")
@@ -90,6 +93,21 @@ def test_a_preview_touches_no_host(provider: BentofleetProvider, thing: Thing) -
 
     assert thing.calls == []
     assert state["made_at"].value == values.UNKNOWN
+
+
+def test_an_input_that_cannot_be_right_is_refused_by_its_name(provider: BentofleetProvider) -> None:
+    request = sdk.CheckRequest(URN, {}, values.properties({"port": 10}), b"")
+
+    (failure,) = asyncio.run(provider.check(request)).failures or []
+
+    assert failure.property == "port"
+    assert failure.reason == "must be a whole number from 1 to 9 (got 10)"
+
+
+def test_an_input_that_is_not_known_yet_passes(provider: BentofleetProvider) -> None:
+    request = sdk.CheckRequest(URN, {}, values.properties({"port": values.UNKNOWN}), b"")
+
+    assert asyncio.run(provider.check(request)).failures == []
 
 
 def test_nothing_differs_right_after_it_was_made(provider: BentofleetProvider) -> None:
