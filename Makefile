@@ -14,7 +14,7 @@ RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
 .PHONY: help setup demo test check lock format models bento image serve token \
-        preview up refresh destroy status logs load report
+        preview up refresh destroy status unlock logs load report
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -27,6 +27,7 @@ demo: ## all the set-up, then models, image, release on this machine, load test,
 	@tools/setup/setup.sh models
 	$(RUN) python -m infra.images.build
 	$(RUN) python -m infra.setup_stack --stack $(STACK)
+	@$(RUN) python -m infra.unlock --stack $(STACK) --if-dead
 	$(PULUMI) up --stack $(STACK) --yes --refresh
 	$(RUN) python -m infra.demo --stack $(STACK)
 
@@ -75,6 +76,7 @@ preview: .env ## what `make up` would change; ARGS=--refresh looks at the hosts 
 	$(PULUMI) preview --stack $(STACK) $(ARGS)
 
 up: .env ## release what build/images.json names
+	@$(RUN) python -m infra.unlock --stack $(STACK) --if-dead
 	$(PULUMI) up --stack $(STACK) $(ARGS)
 
 refresh: .env ## take what is on the hosts into the state
@@ -85,6 +87,9 @@ destroy: .env ## remove the stack from its hosts
 
 status: .env ## release, weights, health and since when
 	@$(RUN) python -m infra.status --stack $(STACK) $(ARGS)
+
+unlock: .env ## take a lock away that you know to be dead; make up clears its own by itself
+	@$(RUN) python -m infra.unlock --stack $(STACK)
 
 logs: .env ## the containers' lines: HOST=name SINCE=10m
 	@$(RUN) python -m infra.logs --stack $(STACK) $(if $(HOST),--host $(HOST)) $(if $(SINCE),--since $(SINCE)) $(ARGS)

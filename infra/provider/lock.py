@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from infra.commands import files
-from infra.connection import HostError
+from infra.connection import MACHINE_ID, HostError
 from infra.provider.machine import Machine
 from infra.provider.resource import Refused
 
@@ -21,13 +22,23 @@ STALE_S = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who walks: enough to find the person and the process."""
+    """Who walks: enough to find the person and the process.
+
+    Attributes:
+        machine: name of the machine that walks.
+        machine_id: its id, by which `pid` can be looked for there and nowhere else.
+    """
 
     run: str
     operator: str
     machine: str
+    machine_id: str
     pid: int
     started_at: str
+
+    def is_dead(self) -> bool:
+        """Whether the walker ran on this machine and its process is gone."""
+        return self.machine_id == this_machine_id() and not Path(f"/proc/{self.pid}").exists()
 
 
 class Lock:
@@ -42,6 +53,7 @@ class Lock:
             run=uuid.uuid4().hex[:12],
             operator=first.operator(),
             machine=os.uname().nodename,
+            machine_id=this_machine_id(),
             pid=os.getpid(),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -74,15 +86,15 @@ class Lock:
         path = str(machine.paths.lock)
         if machine.connection.run(files.write_new(path), stdin=self._text()).status == 0:
             return
-        age_s = machine.connection.run(files.age_s(path))
-        if age_s.status == 0 and int(age_s.out) < STALE_S:
-            raise Refused(_held(machine, _read(machine)))
+        holder = living_holder(machine)
+        if holder is not None:
+            raise Refused(held(machine, holder))
         machine.remove(machine.paths.lock)
         if machine.connection.run(files.write_new(path), stdin=self._text()).status != 0:
-            raise Refused(_held(machine, _read(machine)))
+            raise Refused(held(machine, read(machine)))
 
     def _holds(self, machine: Machine) -> bool:
-        holder = _read(machine)
+        holder = read(machine)
         return holder is not None and holder.run == self.holder.run
 
     def _leave(self, machines: Sequence[Machine]) -> None:
@@ -104,7 +116,8 @@ class Lock:
                 machine.write(machine.paths.lock, self._text(), "0600")
 
 
-def _read(machine: Machine) -> Holder | None:
+def read(machine: Machine) -> Holder | None:
+    """Who holds the lock of a host; None when nobody does, or when it cannot be told."""
     text = machine.read(machine.paths.lock)
     if text is None:
         return None
@@ -114,13 +127,44 @@ def _read(machine: Machine) -> Holder | None:
         return None
 
 
-def _held(machine: Machine, holder: Holder | None) -> str:
+def living_holder(machine: Machine) -> "Holder | Unreadable | None":
+    """Who walks on a host now; None when nobody does, or only a walker that is dead.
+
+    Dead is a walker of this machine whose process is gone, and any whose last heartbeat is older
+    than `STALE_S`. A lock that cannot be read counts as somebody's until then.
+    """
+    age_s = machine.connection.run(files.age_s(str(machine.paths.lock)))
+    if age_s.status != 0 or int(age_s.out) >= STALE_S:
+        return None
+    holder = read(machine)
+    if holder is None:
+        return UNREADABLE
+    return None if holder.is_dead() else holder
+
+
+class Unreadable:
+    """A lock that somebody has, without saying who."""
+
+
+UNREADABLE = Unreadable()
+
+
+def held(machine: Machine, holder: "Holder | Unreadable | None") -> str:
+    """The line that names who walks on a host."""
     who = (
         f"{holder.operator} on {holder.machine}, pid {holder.pid}, since {holder.started_at}"
-        if holder
+        if isinstance(holder, Holder)
         else "nobody that could be read"
     )
     return (
         f"{machine.host.name}: another release is being walked (got {who}). "
         f"Wait for its end; a dead one counts no longer {STALE_S} s after its last heartbeat."
     )
+
+
+def this_machine_id() -> str:
+    """This machine's id; empty where it has none."""
+    try:
+        return MACHINE_ID.read_text().strip()
+    except OSError:
+        return ""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from infra.commands import containers, edge, replica
+from infra.commands import edge, replica
 from infra.commands.containers import Running
 from infra.config import MAX_REPLICAS
 from infra.connection import HostError, Unreachable
@@ -54,15 +54,8 @@ class Release(Resource):
         """Walks the release in, or mends it where it is live already."""
         plan = Plan.from_inputs(inputs)
         machines = _open_all(plan.hosts)
-        verdict = ""
         with Lock(machines) as lock:
-            if all(_is_live(m, plan) for m in machines):
-                for machine in machines:
-                    _mend(machine, plan, console)
-            else:
-                record = Record(plan, console)
-                Walk(plan, machines, console, lock, record).run()
-                verdict = f"{record.shown_folder}/verdict.json"
+            verdict = converge(plan, machines, console, lock)
         now = live.read(machines[0])
         return {"live_since": now.since if now else "", "verdict": verdict}
 
@@ -92,6 +85,26 @@ class Release(Resource):
         with Lock(machines):
             for machine in machines:
                 _clear(machine)
+
+
+def converge(plan: Plan, machines: Sequence[Machine], console: Console, lock: Lock) -> str:
+    """Makes the release live on every host, from whatever an earlier run has left there.
+
+    Returns:
+        The path of the verdict; empty where it was live already and nothing was walked.
+
+    Raises:
+        Refused: the release did not pass; what was live before stays.
+    """
+    behind = [m for m in machines if not _is_live(m, plan)]
+    for machine in machines:
+        if machine not in behind:  # an earlier run got so far, and was then killed
+            _mend(machine, plan, console)
+    if not behind:
+        return ""
+    record = Record(plan, console)
+    Walk(plan, behind, console, lock, record).run()
+    return f"{record.shown_folder}/verdict.json"
 
 
 def _weight_part(host: str) -> str:
@@ -160,8 +173,7 @@ def _mend_replica(
         machine.edge_command(edge.set_state(now.slot, number, "drain"))
         replicas.drain(machine, now.slot, plan.drain_timeout_s, console)
         machine.stop([found.name], replicas.STOP_TIMEOUT_S)
-    machine.remove_container(wanted.name)
-    machine.run(containers.run(machine.engine, wanted))
+    machine.ensure(wanted, [])
     machine.edge_command(edge.set_state(now.slot, number, "ready"))
     try:
         replicas.await_replica(machine, plan, now.slot, number, console, lambda: None)

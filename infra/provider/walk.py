@@ -1,8 +1,10 @@
 """The walk of a release: ready, gate, promote, drain. Any step that fails leaves live at 100 %."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,7 +14,7 @@ from infra.host import other_slot
 from infra.provider import gate, keep, live, replicas, words
 from infra.provider.console import Console
 from infra.provider.live import Live
-from infra.provider.lock import Lock
+from infra.provider.lock import HEARTBEAT_S, Lock
 from infra.provider.machine import Machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
@@ -49,6 +51,8 @@ class Walk:
         self.lock = lock
         self.record = record
         self.before = {m.host.name: live.read(m) for m in machines}
+        self._ended = threading.Event()
+        self._why_stopped = "interrupted"
 
     def run(self) -> None:
         """Walks to the end, or puts back and says why.
@@ -56,6 +60,15 @@ class Walk:
         Raises:
             Refused: the release did not become live, or its files could not be written.
         """
+        guard = threading.Thread(target=self._guard, name="guard", daemon=True)
+        guard.start()
+        try:
+            self._walk()
+        finally:
+            self._ended.set()
+            guard.join()
+
+    def _walk(self) -> None:
         try:
             self._step("ready", self._ready)
             self._step("gate", self._gate)
@@ -147,17 +160,29 @@ class Walk:
 
     def _may_go_on(self) -> None:
         """Asked before each step and while waiting: a walker that lost its right must stop."""
+        lost = None if self.console.stopped.is_set() else self._lost()
+        if lost is not None:
+            self._why_stopped = lost
+            self.console.stopped.set()
         if self.console.stopped.is_set():
-            raise Unsure("interrupted")
+            raise Unsure(self._why_stopped)
+
+    def _lost(self) -> str | None:
+        """Why this walk may not go on; None: it may."""
         if not self.console.engine_answers():
-            raise Unsure("the Pulumi engine is gone")
-        if not self.lock.is_held():
-            raise Unsure("another walk has taken the lock")
+            return "the Pulumi engine is gone"
+        return None if self.lock.is_held() else "another walk has taken the lock"
+
+    def _guard(self) -> None:
+        """Ends what takes long, such as the gate, within a heartbeat of losing the right to it."""
+        while not self._ended.wait(HEARTBEAT_S):
+            with suppress(Unsure, HostError):
+                self._may_go_on()
 
     def _refuse(self, verdict: Outcome, cause: Exception) -> None:
         reasons = [str(reason) for reason in cause.args]
         if self.console.stopped.is_set():
-            verdict, reasons = "inconclusive", ["interrupted"]
+            verdict, reasons = "inconclusive", [self._why_stopped]
         self._put_back()
         self.record.finish(verdict, reasons)
         release, stack = self.plan.release, self.plan.stack

@@ -1,6 +1,8 @@
 """The lock of a walk, on real files."""
 
+import json
 import os
+import subprocess
 import time
 from pathlib import Path, PurePosixPath
 
@@ -67,6 +69,35 @@ def test_a_walker_without_heartbeat_loses_its_lock_and_notices(tmp_path: Path) -
             assert not dead.is_held()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def dead_pid() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_a_walker_of_this_machine_whose_process_is_gone_loses_its_lock_at_once(
+    tmp_path: Path,
+) -> None:
+    with Lock([machine(tmp_path)]) as killed:
+        left = json.loads((tmp_path / "walk.lock").read_text())
+        (tmp_path / "walk.lock").write_text(json.dumps({**left, "pid": dead_pid()}))
+
+        with Lock([machine(tmp_path)]) as second:
+            assert second.is_held()
+            assert not killed.is_held()
+
+
+def test_a_walker_of_another_machine_is_never_looked_up_by_its_process(tmp_path: Path) -> None:
+    with Lock([machine(tmp_path)]):
+        left = json.loads((tmp_path / "walk.lock").read_text())
+        elsewhere = {**left, "pid": dead_pid(), "machine_id": "f" * 32}
+        (tmp_path / "walk.lock").write_text(json.dumps(elsewhere))
+
+        with pytest.raises(Refused, match="here: another release"), Lock([machine(tmp_path)]):
+            pass
 
 
 def test_a_lock_that_is_refused_on_one_host_is_given_back_on_the_others(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.commands import edge
-from infra.commands.containers import Container, Running
+from infra.commands.containers import SPEC_LABEL, Container, Running
 from infra.connection import Done, HostError
 from infra.host import Host, Paths
 from infra.provider import gate, live, record
@@ -17,6 +17,7 @@ from infra.provider.live import Live
 from infra.provider.machine import Answer, Machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
+from infra.provider.release import converge
 from infra.provider.resource import Refused
 from infra.provider.walk import Walk
 from loadtests.slo import Slo
@@ -44,8 +45,28 @@ class MemoryConnection:
         return Done(0, "boom: no such model\n", "")
 
 
+class Killed(BaseException):
+    """What `kill -9` is to a process: nothing it would do afterwards happens."""
+
+
+class Life:
+    """How many effects on hosts a process has before it is killed."""
+
+    def __init__(self, effects: int | None = None) -> None:
+        self.left = effects
+
+    def spend(self) -> None:
+        if self.left is None:
+            return
+        if self.left <= 0:
+            raise Killed
+        self.left -= 1
+
+
 class MemoryMachine(Machine):
     """Files, containers and an edge in memory; faults are planted by name."""
+
+    life = Life()
 
     def __init__(self, name: str, faults: set[str]) -> None:
         host = Host(
@@ -61,15 +82,24 @@ class MemoryMachine(Machine):
         self.files: dict[str, str] = {}
         self.there: dict[str, Running] = {}
         self.live_slot: str | None = None
+        self.fewest = 2
         self.history: list[str | None] = []
+
+    def spend(self) -> None:
+        """Before each effect: how many replicas serve users now, and whether the process lives."""
+        if self.live_slot is not None:
+            self.fewest = min(self.fewest, len(replicas_in(self, self.live_slot)))
+        self.life.spend()
 
     def read(self, path: PurePosixPath) -> str | None:
         return self.files.get(str(path))
 
     def write(self, path: PurePosixPath, content: str, mode: str = "0644") -> None:
+        self.spend()
         self.files[str(path)] = content
 
     def remove(self, path: PurePosixPath) -> None:
+        self.spend()
         self.files.pop(str(path), None)
 
     def names_in(self, folder: PurePosixPath) -> list[str]:
@@ -79,27 +109,36 @@ class MemoryMachine(Machine):
         return list(self.there.values())
 
     def ensure(self, wanted: Container, there: object) -> bool:
+        self.spend()
         self.there[wanted.name] = Running(
             name=wanted.name,
             status="exited" if "does not start" in self.faults else "running",
             image_id="image",
-            labels={**wanted.labels, "bentofleet.role": "replica"},
+            labels={**wanted.labels, SPEC_LABEL: wanted.spec},
             started_at="",
             restarts=0,
         )
         return True
 
     def stop(self, names: Sequence[str], timeout_s: int) -> None:
+        self.spend()
         for name in names:
             self.there.pop(name, None)
 
     def remove_container(self, name: str) -> None:
+        self.spend()
         self.there.pop(name, None)
+
+    def image_id(self, tag: str) -> str | None:
+        return "image"
 
     def image_tags(self, repository: str) -> list[str]:
         return []
 
     def edge_command(self, command: str) -> str:
+        self.spend()
+        if command.startswith("set server"):
+            return ""
         assert command.startswith("set map")
         if "refuses weights" in self.faults and command == edge.set_live("b"):
             raise HostError(f"{self.host.name}: the edge is gone.")
@@ -183,10 +222,26 @@ class World:
                         "status": "running",
                     }
                 )
+        for machine in self.machines:
+            machine.fewest = 2  # from here on users are counted on
         self.record = Record(self.plan, self.console)  # type: ignore[arg-type]
 
     def walk(self) -> None:
         Walk(self.plan, self.machines, self.console, self.lock, self.record).run()  # type: ignore[arg-type]
+
+    def converge(self) -> str:
+        return converge(self.plan, self.machines, self.console, self.lock)  # type: ignore[arg-type]
+
+    def serves(self, release: str) -> bool:
+        """Whether every host gives users that release from all replicas, also after a restart."""
+        return all(
+            (now := live.read(m)) is not None
+            and now.release == release
+            and m.live_slot == now.slot
+            and m.read(m.paths.live_map) == edge.live_map(now.slot)
+            and len(replicas_in(m, now.slot, release)) == self.plan.replicas
+            for m in self.machines
+        )
 
     def releases(self) -> list[set[str]]:
         return [{c.labels["bentofleet.release"] for c in m.there.values()} for m in self.machines]
@@ -202,6 +257,17 @@ class World:
             and all(live.read(m) == self.was for m in self.machines)
             and all(m.live_slot == "a" for m in self.machines)
         )
+
+
+def replicas_in(machine: MemoryMachine, slot: str | None, release: str | None = None) -> list[str]:
+    """Names of the replicas that run in a slot."""
+    return [
+        c.name
+        for c in machine.there.values()
+        if c.labels["bentofleet.slot"] == slot
+        and c.is_running
+        and release in (None, c.labels["bentofleet.release"])
+    ]
 
 
 def plan(machines: list[MemoryMachine], release: str = NEW) -> Plan:
@@ -386,3 +452,63 @@ def test_what_breaks_unforeseen_is_put_back_too() -> None:
 
     assert world.is_untouched()
     assert world.verdict()["reasons"] == ["the walk broke off: ZeroDivisionError"]
+
+
+def effects_of_a_walk() -> int:
+    """How many effects on hosts a whole walk has."""
+    world = World()
+    life = Life(10_000)
+    for machine in world.machines:
+        machine.life = life
+    world.walk()
+    assert life.left is not None
+    return 10_000 - life.left
+
+
+def test_a_walk_that_is_killed_anywhere_never_leaves_users_alone_and_the_next_run_converges() -> (
+    None
+):
+    points = effects_of_a_walk()
+
+    for point in range(points):
+        world = World()
+        life = Life(point)
+        for machine in world.machines:
+            machine.life = life
+        with pytest.raises(Killed):
+            world.walk()
+
+        for machine in world.machines:
+            machine.life = Life()
+        world.converge()
+
+        assert [m.fewest for m in world.machines] == [2, 2], f"killed at effect {point}"
+
+        assert world.serves(NEW), f"killed at effect {point}"
+        assert world.releases() == [{NEW}, {NEW}], f"killed at effect {point}"
+
+    assert points > 10
+
+
+def test_a_release_that_is_live_already_is_mended_and_not_walked_again() -> None:
+    world = World()
+    world.walk()
+    victim = world.machines[0]
+    victim.there.pop(f"bentofleet-demo-{NEW}-1")
+
+    assert world.converge() == ""
+
+    assert world.serves(NEW)
+
+
+def test_a_promotion_that_reached_one_host_only_is_finished_by_the_next_run() -> None:
+    world = World()
+    world.walk()
+    behind = World()
+    world.machines[1] = behind.machines[1]
+
+    world.converge()
+
+    assert world.serves(NEW)
+    assert world.releases() == [{NEW}, {NEW}]
+    assert [m.fewest for m in world.machines] == [2, 2]
