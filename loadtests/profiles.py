@@ -33,7 +33,7 @@ PROFILES = {
     "release": Profile(
         warmup_s=10, steady_s=60, saturation_s=15, saturation_users=16, timeout_s=10
     ),
-    "short": Profile(warmup_s=3, steady_s=20, saturation_s=5, saturation_users=16, timeout_s=10),
+    "short": Profile(warmup_s=3, steady_s=10, saturation_s=5, saturation_users=16, timeout_s=10),
 }
 
 

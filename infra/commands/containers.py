@@ -205,6 +205,7 @@ class Running:
     labels: Mapping[str, str]
     started_at: str
     restarts: int
+    out_of_memory: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -236,6 +237,7 @@ def _running(item: dict[str, Any]) -> Running:
         labels=item["Config"].get("Labels") or {},
         started_at=str(state.get("StartedAt", "")),
         restarts=int(item.get("RestartCount", 0)),
+        out_of_memory=bool(state.get("OOMKilled", False)),
     )
 
 

@@ -12,6 +12,9 @@ from infra.images import inputs
 FILE = "build/images.json"
 CURE = "Run `make image`."
 
+VARIABLE = "BENTOFLEET_IMAGES"
+"""Environment: another file of the same form to deploy from, such as one kept from a build."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltImage:
@@ -39,7 +42,8 @@ def load(root: Path) -> dict[str, BuiltImage]:
         ValueError: nothing was built yet, or the file is not what the build writes; one line.
     """
     try:
-        content = json.loads((root / FILE).read_text(encoding="utf-8"))
+        path = Path(os.environ.get(VARIABLE) or root / FILE)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"{FILE}: no image was built yet. {CURE}") from error
     except (OSError, ValueError) as error:

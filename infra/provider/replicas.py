@@ -72,7 +72,7 @@ def await_replica(
         last = machine.get(machine.host.ports.replica(slot, number), contract.READYZ)
         if last.status == 200:
             return last.header(contract.RELEASE_HEADER) == plan.release
-        _refuse_dead(machine, name)
+        _refuse_dead(machine, name, plan.memory_mib)
         return False
 
     if not wait_until(is_ready, plan.ready_timeout_s, console.stopped):
@@ -84,11 +84,14 @@ def await_replica(
         raise NotReady(msg)
 
 
-def _refuse_dead(machine: Machine, name: str) -> None:
+def _refuse_dead(machine: Machine, name: str, memory_mib: int) -> None:
     """A replica that ended, even if the engine restarts it, will not become ready."""
     found = next((c for c in machine.containers() if c.name == name), None)
     if found is not None and found.restarts == 0 and found.status in ("running", "created"):
         return
+    if found is not None and found.out_of_memory:
+        msg = f"{machine.host.name}: {name} needs more memory than its limit (got {memory_mib} MiB)"
+        raise NotReady(msg)
     state = found.status if found else "removed"
     done = machine.connection.run(logs(machine.engine, name, None, 5))
     lines = (done.out + done.err).strip().splitlines()

@@ -1,5 +1,6 @@
 """A release's life on real containers under the real engine: each test goes on from the last."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.commands import containers, edge, ports
+from infra.host import other_slot
 from infra.provider import live
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import LiveStack
 
 pytestmark = pytest.mark.live
@@ -191,11 +195,9 @@ def test_a_release_that_misses_its_slo_is_refused_and_live_goes_on(stack: "LiveS
     assert stack.latest_verdict()["verdict"] == "fail"
 
 
-def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack") -> None:
-    live_before = live.read(stack.machine())
-    stack.change(slo={"latency_p95_ms": 2000})
+def start_up(stack: "LiveStack") -> "subprocess.Popen[str]":
+    """`pulumi up` in the background, once its gate sends requests to the candidate."""
     argv = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "-s", stack.name]
-
     process = subprocess.Popen(
         argv,
         cwd=stack.root,
@@ -204,29 +206,98 @@ def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack")
         text=True,
         start_new_session=True,
     )
-    _wait_for_gate(stack)
+    candidate = other_slot(live_release(stack).slot)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(s.slot == candidate and s.sessions for s in stack.machine().edge_servers()):
+            return process
+        time.sleep(0.2)
+    pytest.fail(f"the gate did not start: {process.communicate()[0]}")
+
+
+def live_release(stack: "LiveStack") -> live.Live:
+    now = live.read(stack.machine())
+    assert now is not None
+    return now
+
+
+def provider_of(pulumi: int) -> int:
+    """Process id of our provider, a child of `pulumi`."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        words = path.read_text().rpartition(")")[2].split()
+        command = (path.parent / "cmdline").read_text()
+        if int(words[1]) == pulumi and "infra.provider" in command:
+            return int(path.parent.name)
+    pytest.fail("the provider is not running")
+
+
+def wait_until(is_so: "Callable[[], bool]", what: str, timeout_s: float = 90) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def is_as_before(stack: "LiveStack", before: live.Live) -> bool:
+    """Whether `before` alone is there, with all its replicas, and nobody walks."""
+    machine = stack.machine()
+    return (
+        live.read(machine) == before
+        and machine.edge_live() == before.slot
+        and {c.labels[containers.RELEASE_LABEL] for c in replicas(stack)} == {before.release}
+        and machine.read(machine.paths.lock) is None
+    )
+
+
+def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack") -> None:
+    before = live_release(stack)
+    stack.change(slo={"latency_p95_ms": 2000})
+
+    process = start_up(stack)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
 
     assert process.returncode != 0
     assert "interrupted" in out
-    assert live.read(stack.machine()) == live_before
-    assert len(replicas(stack)) == 2
-    assert stack.machine().read(stack.machine().paths.lock) is None
+    assert is_as_before(stack, before)
     assert stack.post(stack.token())[0] == 200
-    stack.change(service={"threads": 1})
 
 
-def _wait_for_gate(stack: "LiveStack") -> None:
-    """Until requests of the gate reach the candidate's own frontend."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        machine = stack.machine()
-        busy = [s for s in machine.edge_servers() if s.slot == "a" and s.sessions]
-        if busy:
-            return
-        time.sleep(0.2)
-    pytest.fail("the gate did not start")
+def test_a_killed_pulumi_leaves_a_walk_that_puts_back_and_a_lock_that_the_next_run_clears(
+    stack: "LiveStack",
+) -> None:
+    before = live_release(stack)
+    process = start_up(stack)
+
+    process.kill()
+    process.communicate()
+
+    with stack.steady_client() as client:
+        wait_until(lambda: is_as_before(stack, before), "the walk did not put back")
+    assert set(client.statuses) == {200}
+    locked = stack.up()
+    assert "locked" in locked.stdout + locked.stderr
+    cleared = stack.python("infra.unlock", "--stack", stack.name, "--if-dead")
+    assert "the lock of a dead run was cleared" in cleared
+
+
+def test_a_killed_provider_leaves_live_alone_and_the_next_run_converges(
+    stack: "LiveStack",
+) -> None:
+    before = live_release(stack)
+    process = start_up(stack)
+
+    os.kill(provider_of(process.pid), signal.SIGKILL)
+    process.communicate(timeout=120)
+
+    assert process.returncode != 0
+    assert live.read(stack.machine()) == before
+    with stack.steady_client() as client:
+        done = stack.up()
+    assert done.returncode == 0, done.stdout
+    assert set(client.statuses) == {200}
+    assert is_as_before(stack, live_release(stack))
+    assert live_release(stack).release == stack.output("release") != before.release
 
 
 def test_after_a_reboot_the_start_script_brings_back_live_alone(stack: "LiveStack") -> None:

@@ -1,0 +1,65 @@
+"""Makes the service worse in one way, and then runs it: the bad releases of the live tests."""
+
+import asyncio
+import sys
+import time
+
+import service.__main__ as command
+from service import fleet
+from service.runtimes.onnx import OnnxRuntime
+
+KIND = sys.argv[1]
+MIB = 1024 * 1024
+kept = []
+
+
+def takes_memory(mib):
+    block = bytearray(mib * MIB)
+    block[::4096] = b"x" * len(block[::4096])  # a page that nobody touched takes no memory
+    kept.append(block)
+
+
+def before_each_run(items):
+    """What goes wrong once a model serves."""
+    if KIND == "answers 500":
+        raise RuntimeError("planted")
+    if KIND == "slow":
+        time.sleep(0.5)
+    if KIND == "leaks":
+        takes_memory(16)
+    if KIND == "fails on one payload only" and any(is_rare(item) for item in items):
+        raise RuntimeError("planted")
+
+
+def is_rare(item):
+    """The coldest day that the energy model takes: the gate's payloads stay near the examples."""
+    return isinstance(item, dict) and item["temperature_c"] <= -29.9
+
+
+class WorseBatcher(fleet.Batcher):
+    def __init__(self, name, run, **limits):
+        def worse(items):
+            before_each_run(items)
+            return run(items)
+
+        super().__init__(name, worse, **limits)
+
+
+async def never(self):
+    await asyncio.Event().wait()
+
+
+def run_wrong(self, inputs, run=OnnxRuntime.run):
+    return run(self, inputs) + 1000
+
+
+fleet.Batcher = WorseBatcher
+if KIND == "does not start":
+    sys.exit("planted: this release does not start")
+if KIND == "never ready":
+    fleet.Fleet.load = never
+if KIND == "wrong golden answer":
+    OnnxRuntime.run = run_wrong
+if KIND == "needs more memory than its limit":
+    takes_memory(4096)
+sys.exit(command.main())
