@@ -185,8 +185,9 @@ def remove_tag(engine: str, tag: str) -> list[str]:
 
 
 def version(engine: str) -> list[str]:
-    """Fails when the engine does not answer."""
-    return [engine, "info", "--format", "{{json .}}"]
+    """Fails when the engine does not answer, or its daemon does not."""
+    asked = "{{.Server.Version}}" if engine.endswith("docker") else "{{.Version}}"
+    return [engine, "version", "--format", asked]
 
 
 @dataclass(frozen=True, kw_only=True)

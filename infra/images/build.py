@@ -18,6 +18,7 @@ from infra.images import engine as engines
 REPOSITORY = "localhost/bentofleet"
 BENTO = "bentofleet"
 ACCELERATOR = "cpu"
+BUILD_GIB = 2.0  # the layers of both stages, and what pip unpacks on the way
 WHAT = ("bento", "service", "edge")
 
 
@@ -78,6 +79,7 @@ def build_edge(engine: engines.Engine, root: Path) -> manifest.BuiltImage:
     tag = f"{REPOSITORY}/edge:{inputs.tag_of(made_from)}"
     if engine.image_id(tag) is None:
         logs.say(f"building {tag}")
+        engines.refuse_full_disk(engine, BUILD_GIB)
         base.ensure(engine)
         with build_secrets.files(root / "build") as mounted:
             logs.run("edge", edge_command(engine.name, tag, mounted))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 QUESTIONS = {
     "podman": ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
@@ -42,6 +43,32 @@ class Engine:
         """Runs a short command and returns what it said, whatever its exit code."""
         return subprocess.run(
             [self.name, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+
+STORES = {
+    "podman": ("info", "--format", "{{.Store.GraphRoot}}"),
+    "docker": ("info", "--format", "{{.DockerRootDir}}"),
+}
+"""What each engine is asked for the folder that its images lie in."""
+
+
+def refuse_full_disk(engine: Engine, needed_gib: float) -> None:
+    """Passes when there is room for a build where the engine keeps its images.
+
+    An engine on another machine keeps them where we cannot look: that passes too.
+
+    Raises:
+        ValueError: there is less; one line.
+    """
+    store = engine.ask(*STORES[engine.name]).stdout.strip()
+    if not store or not Path(store).is_dir():
+        return
+    free_gib = shutil.disk_usage(store).free / 2**30
+    if free_gib < needed_gib:
+        raise ValueError(
+            f"{store}: too little room for building an image (got {free_gib:.1f} GiB, needs "
+            f"{needed_gib:g}). Make room, for instance with `{engine.name} image prune`."
         )
 
 

@@ -18,6 +18,7 @@ from infra.host import Host, Paths
 
 ENGINE_VARIABLE = "BENTOFLEET_ENGINE"
 ENGINES = ("podman", "docker")
+ENGINE_TIMEOUT_S = 30.0
 NOT_THERE = 4
 """Exit status of `files.read` for a file that is not there."""
 
@@ -194,7 +195,11 @@ def open_machine(host: Host) -> Machine:
         raise HostError(msg)
     complaints = []
     for engine in installed:
-        done = connection.run(containers.version(engine), timeout_s=30)
+        try:
+            done = connection.run(containers.version(engine), timeout_s=ENGINE_TIMEOUT_S)
+        except Unreachable:
+            complaints.append(f"{engine}: no answer in {ENGINE_TIMEOUT_S:.0f} s")
+            continue
         if done.status == 0:
             return Machine(host, connection, engine)
         complaints.append(f"{engine}: {_last_line(done.err)}")

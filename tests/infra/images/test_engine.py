@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,3 +114,29 @@ def test_it_runs_with_the_standard_library_alone() -> None:
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, '.'); {code}"]
     )
     assert done.returncode == 0
+
+
+def test_a_full_disk_is_told_before_a_build_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, store=str(tmp_path), free_gib=0.5)
+
+    with pytest.raises(ValueError, match=r"too little room .*\(got 0.5 GiB, needs 2\). Make room"):
+        engine.refuse_full_disk(engine.Engine("podman"), 2)
+
+
+@pytest.mark.parametrize("store", ["", "/on/another/machine"])
+def test_a_store_that_cannot_be_looked_at_passes(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, store=store, free_gib=0)
+
+    engine.refuse_full_disk(engine.Engine("docker"), 2)
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *, store: str, free_gib: float) -> None:
+    """The engine names its folder, and that has so much room."""
+    done = subprocess.CompletedProcess([], 0, store + "\n", "")
+    monkeypatch.setattr(engine.Engine, "ask", lambda *_, **__: done)
+    usage = SimpleNamespace(free=int(free_gib * 2**30))
+    monkeypatch.setattr(engine.shutil, "disk_usage", lambda _: usage)
