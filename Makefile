@@ -17,7 +17,7 @@ PULUMI := $(RUN) pulumi
         preview up refresh destroy status unlock logs load report
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@printf '\nSTACK=%s chooses the stack, ARGS="…" is passed on: make up ARGS=--yes\n' '$(STACK)'
 
 setup: ## get what is missing: uv, Python packages, Pulumi, a container engine, .env

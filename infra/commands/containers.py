@@ -158,10 +158,15 @@ def rename(engine: str, old: str, new: str) -> list[str]:
     return [engine, "rename", old, new]
 
 
-def logs(engine: str, name: str, since: str | None, lines: int | None) -> list[str]:
-    """What a container printed."""
-    tail = ["--tail", str(lines)] if lines is not None else []
-    return [engine, "logs", "--timestamps", *(["--since", since] if since else []), *tail, name]
+def logs(engine: str, name: str, since: str | None, lines: int) -> list[str]:
+    """The last lines that a container printed, each with its time."""
+    after = ["--since", since] if since else []
+    return [engine, "logs", "--timestamps", *after, "--tail", str(lines), name]
+
+
+def log_end(engine: str, name: str, lines: int = 5) -> list[str]:
+    """The last lines that a container printed, as they are."""
+    return [engine, "logs", "--tail", str(lines), name]
 
 
 def image_id(engine: str, tag: str) -> list[str]:

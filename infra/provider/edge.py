@@ -161,11 +161,10 @@ def _wait_for_answer(machine: Machine, console: Console) -> None:
         return machine.get(port, "/metrics", timeout_s=2).status == 200
 
     if not wait_until(answers, START_TIMEOUT_S, console.stopped):
-        log = machine.connection.run(containers.logs(machine.engine, machine.edge_name, None, 3))
-        lines = (log.out + log.err).strip().splitlines()
+        said = machine.last_words(machine.edge_name) or "empty"
         msg = (
             f"{machine.host.name}: the edge does not answer on port {port} "
-            f"(its log ends: {lines[-1][:200] if lines else 'empty'}). See `make logs`."
+            f"(its log ends: {said}). See `make logs`."
         )
         raise Refused(msg)
 

@@ -107,6 +107,12 @@ class Machine:
                 f"{self.host.name}: cannot remove container {name} ({_last_line(done.err)})."
             )
 
+    def last_words(self, name: str) -> str:
+        """The last line that a container printed; empty when there is none."""
+        done = self.connection.run(containers.log_end(self.engine, name))
+        lines = [line for line in (done.out + done.err).splitlines() if line.strip()]
+        return lines[-1].strip()[:300] if lines else ""
+
     # -- images ---------------------------------------------------------------------------------
 
     def image_id(self, tag: str) -> str | None:

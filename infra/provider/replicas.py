@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from infra.commands import edge, replica
-from infra.commands.containers import NUMBER_LABEL, RELEASE_LABEL, SLOT_LABEL, Running, logs
+from infra.commands.containers import NUMBER_LABEL, RELEASE_LABEL, SLOT_LABEL, Running
 from infra.provider.console import Console
 from infra.provider.live import Live
 from infra.provider.machine import Answer, Machine, wait_until
@@ -89,15 +89,18 @@ def _refuse_dead(machine: Machine, name: str, memory_mib: int) -> None:
     found = next((c for c in machine.containers() if c.name == name), None)
     if found is not None and found.restarts == 0 and found.status in ("running", "created"):
         return
-    if found is not None and found.out_of_memory:
-        msg = f"{machine.host.name}: {name} needs more memory than its limit (got {memory_mib} MiB)"
-        raise NotReady(msg)
-    state = found.status if found else "removed"
-    done = machine.connection.run(logs(machine.engine, name, None, 5))
-    lines = (done.out + done.err).strip().splitlines()
-    said = lines[-1][:300] if lines else "nothing"
-    msg = f"{machine.host.name}: {name} does not start (it is {state}; its log ends: {said})"
-    raise NotReady(msg)
+    said = machine.last_words(name)
+    if (found is not None and found.out_of_memory) or not said:
+        cause = f"killed without a word: it may need more than its memory limit of {memory_mib} MiB"
+    else:
+        cause = f"its log ends: {said}"
+    raise NotReady(f"{machine.host.name}: {name} does not start ({_state(found)}; {cause})")
+
+
+def _state(found: Running | None) -> str:
+    if found is None:
+        return "it was removed"
+    return f"it has {found.status}" if found.restarts == 0 else "it ends again and again"
 
 
 def await_edge(machine: Machine, count: int, slot: str, console: Console) -> None:

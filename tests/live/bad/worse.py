@@ -36,13 +36,16 @@ def is_rare(item):
     return isinstance(item, dict) and item["temperature_c"] <= -29.9
 
 
-class WorseBatcher(fleet.Batcher):
-    def __init__(self, name, run, **limits):
-        def worse(items):
-            before_each_run(items)
-            return run(items)
+def serve_worse(self, model, serve=fleet.Fleet._serve):
+    """Takes a model whose golden answers were right, and makes each run worse from then on."""
+    run = model.run
 
-        super().__init__(name, worse, **limits)
+    def worse(items):
+        before_each_run(items)
+        return run(items)
+
+    model.run = worse
+    serve(self, model)
 
 
 async def never(self):
@@ -53,7 +56,7 @@ def run_wrong(self, inputs, run=OnnxRuntime.run):
     return run(self, inputs) + 1000
 
 
-fleet.Batcher = WorseBatcher
+fleet.Fleet._serve = serve_worse
 if KIND == "does not start":
     sys.exit("planted: this release does not start")
 if KIND == "never ready":
