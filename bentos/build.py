@@ -36,16 +36,20 @@ def build(name: str, *, small: bool) -> str:
     """
     recipe = _recipe(name, small)
     version = recipe.version()
-    if store.find(name, version):
+    if damage := store.fault(name, version):
+        log.warning("%s: %s:%s is damaged (%s): it is made again", name, name, version, damage)
+    elif store.find(name, version):
         store.set_latest(name, version)
         log.info("%s: up to date (%s:%s)", name, name, version)
         return version
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"bentofleet-{name}-") as scratch:
         folder = Path(scratch)
-        made = card.make(recipe, version, recipe.make(folder))
+        made = card.make(recipe, version, recipe.make(folder), folder)
         if missed := made.missed():
             raise BuildError("\n".join(missed))
+        if damage:
+            store.discard(name, version)
         store.publish(made, folder)
     duration_s = time.monotonic() - started
     log.info("%s: published (%s:%s) after %.0f s", name, name, version, duration_s)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bentos import sums
 from bentos.recipe import Data, Outcome, Recipe
 from bentos.spec import Bar
 
@@ -34,7 +35,11 @@ class MeasuredBar:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """All that is known about one version of a model; the JSON of card.json."""
+    """All that is known about one version of a model; the JSON of card.json.
+
+    Attributes:
+        files: sha256 of each file beside the card, by its path: what is loaded must be the same.
+    """
 
     name: str
     version: str
@@ -49,6 +54,7 @@ class Card:
     limits: tuple[str, ...]
     parity: Mapping[str, Any]
     export: Mapping[str, Any]
+    files: Mapping[str, str]
 
     def missed(self) -> list[str]:
         """One line for each bar that the model does not reach."""
@@ -65,8 +71,8 @@ class Card:
         (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
 
-def make(recipe: Recipe, version: str, outcome: Outcome) -> Card:
-    """The card of a model that was just made."""
+def make(recipe: Recipe, version: str, outcome: Outcome, folder: Path) -> Card:
+    """The card of a model that was just made into `folder`."""
     limits = (SIMULATED_LIMIT, *outcome.limits) if recipe.data.simulated else outcome.limits
     return Card(
         name=recipe.spec.name,
@@ -82,6 +88,7 @@ def make(recipe: Recipe, version: str, outcome: Outcome) -> Card:
         limits=limits,
         parity=outcome.parity,
         export=outcome.export,
+        files=sums.of_folder(folder),
     )
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from bentos.spec import ModelSpec
+from bentos.sums import file_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 
 VERSION_DIGITS = 12
 
 # These decide what lies in a published model, so a change makes a new version of every model.
-_SHARED_CODE = ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py")
+_SHARED_CODE = ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "sums.py")
 
 
 class BuildError(Exception):
@@ -111,9 +112,3 @@ class Recipe:
         }
         canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_DIGITS]
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

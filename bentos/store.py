@@ -3,6 +3,7 @@
 Finding reads the store's folders and imports nothing; only publishing imports BentoML.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bentos.card import Card
+from bentos import sums
+from bentos.card import CARD_FILE, Card
 from bentos.recipe import ROOT
 
 HOME_VARIABLE = "BENTOML_HOME"
@@ -34,6 +36,24 @@ def find(name: str, version: str) -> Path | None:
     """The folder of a published version, or None."""
     folder = home() / "models" / name / version
     return folder if folder.is_dir() else None
+
+
+def fault(name: str, version: str) -> str | None:
+    """What is wrong with a published version; None where it is whole or not there."""
+    folder = find(name, version)
+    if folder is None:
+        return None
+    try:
+        card = json.loads((folder / CARD_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        return f"{CARD_FILE} cannot be read: {error}"
+    return sums.fault(folder, card) if isinstance(card, dict) else f"{CARD_FILE} is no object"
+
+
+def discard(name: str, version: str) -> None:
+    """Takes a version out of the store by one rename, then deletes it."""
+    with tempfile.TemporaryDirectory(dir=_staging(), ignore_cleanup_errors=True) as scratch:
+        (home() / "models" / name / version).rename(Path(scratch) / version)
 
 
 def set_latest(name: str, version: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import config, stack
+from infra import stack
 from infra.images import manifest
 from infra.targets import local
 
@@ -15,12 +15,8 @@ def main() -> None:
     """Declares the selected stack, or ends with one line per fault."""
     settings = pulumi.Config("bentofleet")
     try:
-        wanted = config.parse(settings.get_object("stack"))
+        wanted, secrets = stack.read(settings)
         images = manifest.load_fresh(ROOT)
-        secrets = stack.Secrets(
-            jwks=settings.get("tokens-jwks") or "",
-            tokens_key=stack.tokens_key(wanted, settings.get_secret("tokens-key")),
-        )
         name = pulumi.get_stack()
         hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
         release = stack.declare(name, wanted, hosts, images, versions, secrets)

@@ -1,32 +1,50 @@
 """What a stack's file may say: every key, bound and default, once. Knows no secret value."""
 
+import copy
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bentos.catalog import MODELS
+from infra import addresses, faults
+from loadtests import slo as slos
+from service import contract
 
 KEY = "bentofleet:stack"
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+GATE_MAX_S = 3600
+"""Longest phase of a load test (`loadtests.profiles`)."""
+
+GATE_TIMEOUT_MS = 10_000
+"""A request of the load test without an answer by then has failed (`loadtests.profiles`)."""
+
+PORTS = 100
+"""Loopback ports of a stack on a host (`infra.host.Ports`)."""
+
+Name = Annotated[
+    str, AfterValidator(addresses.short_name), Field(json_schema_extra={"pattern": addresses.NAME})
+]
 
 MAX_REPLICAS = 16
 """Replicas that one host can carry: the width of a slot's port range (`infra.host.Ports`)."""
 
 
 class Section(BaseModel):
-    """A part of the stack's file: unknown keys are refused, values never change."""
+    """A part of the stack's file: unknown keys are refused, values never change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Strict: a number in quotes is no number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class HostEntry(Section):
     """One machine of the stack."""
 
     name: Name = Field(description="short name, used in resource names, messages and reports")
-    address: str = Field(
+    address: Annotated[str, AfterValidator(addresses.reachable)] = Field(
         min_length=1, max_length=253, description="IP address or DNS name that clients reach it by"
     )
     connection: Literal["local"] = Field(
@@ -63,7 +81,10 @@ class Service(Section):
 class Edge(Section):
     """The proxy in front of the replicas."""
 
-    address: str = Field(default="0.0.0.0", description="address the edge listens on")  # noqa: S104 - an entry takes users' traffic from anywhere; the demo binds loopback
+    address: Annotated[str, AfterValidator(addresses.to_listen_on)] = Field(
+        default="0.0.0.0",  # noqa: S104 - an entry takes users' traffic from anywhere; the demo binds loopback
+        description="IP address the edge listens on",
+    )
     port: int = Field(
         default=8080,
         ge=1024,
@@ -73,7 +94,7 @@ class Edge(Section):
     ports_from: int = Field(
         default=21000,
         ge=1024,
-        le=65435,
+        le=65536 - PORTS,
         description="first of the 100 loopback ports used for replicas, metrics and candidates",
     )
 
@@ -109,7 +130,9 @@ class Rollout(Section):
 class Slo(Section):
     """What the service promises, and so what the gate demands."""
 
-    latency_p95_ms: float = Field(default=200, gt=0, le=60000, description="95th percentile, in ms")
+    latency_p95_ms: float = Field(
+        default=200, gt=0, le=GATE_TIMEOUT_MS, description="95th percentile, in ms"
+    )
     success_ratio: float = Field(
         default=0.995, gt=0, le=1, description="share of requests answered without a server error"
     )
@@ -132,43 +155,8 @@ class LocalStack(Section):
     rollout: Rollout = Field(default_factory=Rollout)
     slo: Slo = Field(default_factory=Slo)
 
-    @model_validator(mode="after")
-    def _hosts_are_told_apart(self) -> "LocalStack":
-        twice = [name for name, n in Counter(h.name for h in self.hosts).items() if n > 1]
-        if twice:
-            msg = f"hosts: two hosts have one name (got {twice[0]}). Give each its own"
-            raise ValueError(msg)
-        if sum(h.connection == "local" for h in self.hosts) > 1:
-            msg = "hosts: more than one host is this machine. Keep one with `connection: local`"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _models_are_in_the_catalog(self) -> "LocalStack":
-        for name in self.service.models:
-            if name not in MODELS:
-                known = ", ".join(MODELS)
-                msg = f"service.models: no such model (got {name}). Use one of: {known}"
-                raise ValueError(msg)
-        if len(set(self.service.models)) < len(self.service.models):
-            msg = "service.models: a model is named twice. Name each once"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _ports_do_not_overlap(self) -> "LocalStack":
-        first = self.edge.ports_from
-        if first <= self.edge.port < first + 100:
-            msg = (
-                f"edge.port: lies in the range of edge.ports_from (got {self.edge.port}). "
-                f"Choose one outside {first}-{first + 99}"
-            )
-            raise ValueError(msg)
-        return self
-
 
 Stack = LocalStack
-_ADAPTER: TypeAdapter[LocalStack] = TypeAdapter(LocalStack)
 
 
 class ConfigError(ValueError):
@@ -186,34 +174,119 @@ def parse(raw: object) -> Stack:
         ConfigError: with every fault, a line each: `bentofleet:stack.hosts.0.name: ... (got X).`
     """
     if not isinstance(raw, Mapping):
-        msg = f"{KEY}: must be a mapping (got {type(raw).__name__}). See docs/configuration.md."
+        msg = f"{KEY}: is no mapping (got {faults.shown(raw)}). See {faults.PAGE}."
         raise ConfigError([msg])
     try:
-        return _ADAPTER.validate_python(raw)
+        stack = LocalStack.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([_line(e) for e in error.errors()]) from error
+        places = [e["loc"] for e in error.errors()]
+        schema = LocalStack.model_json_schema()
+        lines = [faults.line(KEY, e, schema) for e in error.errors()]
+        raise ConfigError([*lines, *_contradictions_beside(raw, places)]) from error
+    if lines := list(_contradictions(stack, [])):
+        raise ConfigError(lines)
+    return stack
 
 
-_WAYS_OUT = {
-    "extra_forbidden": "no such key. Remove it, or look in docs/configuration.md for its name.",
-    "missing": "is missing. Add it; docs/configuration.md says what it takes.",
-}
+Place = tuple[int | str, ...]
 
 
-def _line(error: ErrorDetails) -> str:
-    where = ".".join([KEY, *(str(part) for part in error["loc"])])
-    kind: str = error["type"]
-    if kind in _WAYS_OUT:
-        return f"{where}: {_WAYS_OUT[kind]}"
-    if kind == "value_error":
-        return f"{KEY}.{error['ctx']['error']}."
-    return f"{where}: {_plain(error['msg'])} (got {_shown(error['input'])})."
+def _contradictions_beside(raw: Mapping[str, object], places: list[Place]) -> list[str]:
+    """Contradictions among what is right by itself: without each place that is not."""
+    rest: Any = copy.deepcopy(dict(raw))
+    cuts = {_entry(place) for place in places}
+    # from behind, so that a list's other entries keep their numbers
+    for cut in sorted(cuts, key=lambda c: [str(part).zfill(9) for part in c], reverse=True):
+        _drop(rest, cut)
+    try:
+        stack = LocalStack.model_validate(rest)
+    except ValidationError:
+        return []
+    return list(_contradictions(stack, places))
 
 
-def _plain(message: str) -> str:
-    return message[0].lower() + message[1:].rstrip(".")
+def _entry(place: Place) -> Place:
+    """The place itself, or the entry of the first list that it lies in."""
+    numbers = [index for index, part in enumerate(place) if isinstance(part, int)]
+    return place[: numbers[0] + 1] if numbers else place
 
 
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _drop(rest: Any, place: Place) -> None:
+    *above, last = place
+    for part in above:
+        rest = rest[part]
+    if isinstance(last, int) or last in rest:  # what is missing is not there to be dropped
+        del rest[last]
+
+
+def _contradictions(stack: LocalStack, wrong: list[Place]) -> Iterator[str]:
+    """One line for each thing that no single value is to blame for.
+
+    Args:
+        stack: holds defaults in the `wrong` places.
+        wrong: what lies at or below these places is not compared.
+    """
+    for names, check in _CHECKS:
+        involved = [tuple(name.split(".")) for name in names]
+        if not any(at == place[: len(at)] for place in involved for at in wrong):
+            yield from (f"{KEY}.{line}" for line in check(stack))
+
+
+def _hosts_are_told_apart(stack: LocalStack) -> Iterator[str]:
+    for key in ("name", "address"):
+        counted = Counter(getattr(host, key) for host in stack.hosts)
+        twice = [value for value, count in counted.items() if count > 1]
+        if twice:
+            yield f"hosts: two hosts have one {key} (got {twice[0]}). Give each its own."
+            return
+    if sum(host.connection == "local" for host in stack.hosts) > 1:
+        yield "hosts: more than one host is this machine. Keep one with `connection: local`."
+
+
+def _models_are_known_and_named_once(stack: LocalStack) -> Iterator[str]:
+    for name, count in Counter(stack.service.models).items():
+        if name not in MODELS:
+            known = ", ".join(MODELS)
+            yield f"service.models: no such model (got {name!r}). Use one of: {known}."
+        elif count > 1:
+            yield f"service.models: a model is named twice (got {name}). Name each once."
+
+
+def _port_lies_outside_the_range(stack: LocalStack) -> Iterator[str]:
+    first = stack.edge.ports_from
+    if first <= stack.edge.port < first + PORTS:
+        yield (
+            f"edge.port: lies in the range of edge.ports_from (got {stack.edge.port}). "
+            f"Choose one outside {first}-{first + PORTS - 1}."
+        )
+
+
+def _drain_outlasts_a_request(stack: LocalStack) -> Iterator[str]:
+    deadlines_ms = [MODELS[m].deadline_ms for m in stack.service.models if m in MODELS]
+    least = math.ceil(contract.BODY_TIMEOUT_S + max(deadlines_ms, default=0) / 1000)
+    if stack.rollout.drain_timeout_s < least:
+        yield (
+            "rollout.drain_timeout_s: is shorter than a request may take "
+            f"(got {stack.rollout.drain_timeout_s}). Give at least {least}."
+        )
+
+
+def _gate_can_reach_a_verdict(stack: LocalStack) -> Iterator[str]:
+    given = slos.Slo(**stack.slo.model_dump())
+    needed = max(slos.needed_requests(given), len(stack.service.models) * slos.needed_answers())
+    sent = slos.RATE_OVER_MIN_RPS * given.min_rps * GATE_MAX_S
+    if sent < needed:
+        yield (
+            f"slo.min_rps: is too small for a verdict (got {given.min_rps:g}): the gate would send "
+            f"{sent:.0f} requests in its longest phase, and success_ratio {given.success_ratio:g} "
+            f"needs {needed}. Raise it, or ask for a smaller success_ratio."
+        )
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[LocalStack], Iterator[str]]], ...] = (
+    (("hosts",), _hosts_are_told_apart),
+    (("service.models",), _models_are_known_and_named_once),
+    (("edge.port", "edge.ports_from"), _port_lies_outside_the_range),
+    (("rollout.drain_timeout_s", "service.models"), _drain_outlasts_a_request),
+    (("slo.min_rps", "slo.success_ratio", "service.models"), _gate_can_reach_a_verdict),
+)

@@ -34,9 +34,10 @@ TAIL = "\n".join(
         "| key | meaning |",
         "|---|---|",
         "| `bentofleet:tokens-jwks` | the public keys that tokens are checked with, as a JWK set; "
-        "changing it is no release |",
+        "changing it is no release; a private key in it is refused |",
         "| `bentofleet:tokens-key` | secret; the private key (PEM) that signs a token with the "
-        "scope `gate` for each load test; not needed with `service.auth: off` |",
+        "scope `gate` for each load test; its public key stands in the set; not needed with "
+        "`service.auth: off` |",
         "",
     )
 )

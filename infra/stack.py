@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import config, release
+from infra import config, release, token_keys
 from infra.host import Host
 from infra.images import inputs
 from infra.images.manifest import BuiltImage
@@ -38,21 +38,29 @@ def model_versions(root: Path, stack: config.Stack) -> dict[str, str]:
     return {m: str(version) for m, version in versions.items()}
 
 
-def tokens_key(stack: config.Stack, given: pulumi.Output[str] | None) -> pulumi.Output[str] | None:
-    """The key that signs the gate's token.
+def read(settings: pulumi.Config) -> tuple[config.Stack, Secrets]:
+    """The stack's configuration and its keys.
 
     Raises:
-        ValueError: the service asks for tokens, and there is no key to sign one with.
+        ValueError: with every fault of both, a line each.
     """
-    if stack.service.auth == "off":
-        return None
-    if given is None:
-        msg = (
-            "bentofleet:tokens-key: is missing. The gate signs its token with it: "
-            "`pulumi config set --secret bentofleet:tokens-key < KEY.pem`, or `service.auth: off`."
-        )
-        raise ValueError(msg)
-    return given
+    jwks, key = settings.get("tokens-jwks"), settings.get("tokens-key")
+    try:
+        wanted = config.parse(_raw(settings))
+    except config.ConfigError as e:
+        raise config.ConfigError([*e.lines, *token_keys.faults(jwks, key, needed=False)]) from e
+    needed = wanted.service.auth == "jwt"
+    if lines := token_keys.faults(jwks, key, needed=needed):
+        raise config.ConfigError(lines)
+    secret = pulumi.Output.secret(key) if key and needed else None
+    return wanted, Secrets(jwks=jwks or "", tokens_key=secret)
+
+
+def _raw(settings: pulumi.Config) -> object:
+    try:
+        return settings.get_object("stack")
+    except pulumi.ConfigTypeError:
+        return settings.get("stack")  # a text, which is refused as any other
 
 
 @dataclass(frozen=True)

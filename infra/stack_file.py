@@ -32,14 +32,23 @@ def load(stack: str) -> Stack:
         known = ", ".join(n for n in others if n != "yaml") or "none yet"
         msg = f"{path.name}: there is no such stack. Choose one with STACK=… (there is: {known})."
         raise ConfigError([msg]) from e
-    except yaml.YAMLError as e:
-        msg = f"{path.name}: is no YAML ({str(e).splitlines()[0]}). Correct it."
+    except OSError as e:
+        msg = f"{path.name}: cannot be read ({e.strerror}). Correct that."
+        raise ConfigError([msg]) from e
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as e:
+        msg = f"{path.name}: is no YAML ({_reason(e)}). Correct it."
         raise ConfigError([msg]) from e
     keys = content.get("config") if isinstance(content, dict) else None
     if not isinstance(keys, dict) or config.KEY not in keys:
         msg = f"{path.name}: has no `{config.KEY}` under `config`. See docs/configuration.md."
         raise ConfigError([msg])
     return config.parse(keys[config.KEY])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def hosts(stack: str) -> tuple[Stack, list[Host]]:

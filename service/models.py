@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from bentos import sums
 from bentos.spec import ModelSpec, Photo, Table
 from service.api import photos, tables
 from service.api.problems import ProblemError
@@ -174,15 +175,25 @@ def folder(models: Path, name: str, version: str | None = None) -> Path:
         ValueError: there is none.
     """
     if version is not None:
-        return models / name / version
+        return _there(models, name, version)
     latest = models / name / "latest"
     if latest.is_file():
-        return models / name / latest.read_text().strip()
+        return _there(models, name, latest.read_text(errors="replace").strip())
     versions = [path for path in (models / name).glob("*") if path.is_dir()]
     if len(versions) != 1:
         found = "none" if not versions else f"{len(versions)} versions and no `latest`"
         raise ValueError(f"{name}: should be in {models} (got {found}). Run `make models`.")
     return versions[0]
+
+
+def _there(models: Path, name: str, version: str) -> Path:
+    found = models / name / version
+    if version in ("", ".", "..") or "/" in version or not found.is_dir():
+        raise ValueError(
+            f"{name}: the version that is asked for should be in {models} (got {version!r}). "
+            "Run `make models`."
+        )
+    return found
 
 
 def load(spec: ModelSpec, path: Path, code: Any, threads: int) -> Model:
@@ -197,7 +208,7 @@ def load(spec: ModelSpec, path: Path, code: Any, threads: int) -> Model:
     Raises:
         ValueError: files are missing or broken, or an answer differs; one line.
     """
-    card = _document(spec.name, path / CARD_FILE)
+    card = _card(spec.name, path)
     golden = _document(spec.name, path / GOLDEN_FILE)
     parts = (spec, path.name, card, OnnxRuntime(path / GRAPH_FILE, threads), code)
     match spec.takes:
@@ -210,6 +221,18 @@ def load(spec: ModelSpec, path: Path, code: Any, threads: int) -> Model:
     except (ProblemError, KeyError, TypeError, OSError) as error:
         raise ValueError(f"{spec.name}: {path / GOLDEN_FILE} is broken ({error!r}).") from error
     return model
+
+
+def _card(name: str, path: Path) -> dict[str, Any]:
+    """The card, if it is this version's and the files beside it are those that it tells of."""
+    card = _document(name, path / CARD_FILE)
+    if (card.get("name"), card.get("version")) != (name, path.name):
+        fault: str | None = f"{CARD_FILE} is of {card.get('name')}:{card.get('version')}"
+    else:
+        fault = sums.fault(path, card)
+    if fault:
+        raise ValueError(f"{name}: {path}: {fault}. Build the model again.")
+    return card
 
 
 def _check_golden(model: Model, path: Path, golden: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from service.telemetry import LOGGER
 
 _log = logging.getLogger(LOGGER)
 
+_PER_BODY_BYTE = 8  # a chunk of one byte has five beside it
 _KEEP_ALIVE_S = 75  # longer than the edge keeps an idle connection, so that the edge closes first
 
 
@@ -30,6 +31,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._discarded_bytes = 0
+        self._in_body = False
+        self._body_bytes = 0
+        self._beside_bytes = 0
+        self._answered_since: float | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A connection that sends nothing counts as a slow head."""
@@ -46,18 +51,33 @@ class BoundedProtocol(HttpToolsProtocol):
         """It is whole."""
         self._head_since = None
         self._discarded_bytes = 0
+        self._in_body = True
+        self._body_bytes = self._beside_bytes = 0
+        self._answered_since = None
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """The body is, too."""
+        self._in_body = False
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
-        """Cuts a connection whose head has no end."""
+        """Cuts a connection whose head has no end, or what stands beside its body's bytes."""
+        cycle, body_bytes = self.cycle, self._body_bytes
         super().data_received(data)
         if self._head_since is not None:
             self._head_bytes += len(data)
-            if self._head_bytes > contract.HEADER_BYTES and not self.transport.is_closing():
-                self.send_400_response("The request's head is too large.")
+            if self._head_bytes > contract.HEADER_BYTES:
+                self._cut("The request's head is too large.")
+        elif self._in_body and self.cycle is cycle:
+            # Sizes of chunks, their extensions, trailers: uvicorn and its parser bound none.
+            self._beside_bytes += len(data) - (self._body_bytes - body_bytes)
+            if self._beside_bytes > contract.HEADER_BYTES + _PER_BODY_BYTE * self._body_bytes:
+                self._cut("The request's chunks or trailers are too large.")
 
     def on_body(self, body: bytes) -> None:
         """A body that was refused is read on for a while, so that its sender sees the answer."""
+        self._body_bytes += len(body)
         super().on_body(body)
         if self.cycle.response_complete:
             self._discarded_bytes += len(body)
@@ -65,9 +85,22 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def close_if_late(self, now: float) -> None:
-        """Cuts a connection whose head takes too long."""
+        """Cuts a connection whose head, or the rest of an answered body, takes too long."""
         if self._head_since is not None and now - self._head_since > contract.HEADER_TIMEOUT_S:
             self.transport.close()
+        elif self._in_body and self.cycle.response_complete:
+            if self._answered_since is None:
+                self._answered_since = now
+            elif now - self._answered_since > contract.BODY_TIMEOUT_S:
+                self.transport.close()
+
+    def _cut(self, reason: str) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_body and self.cycle.response_started:
+            self.transport.close()
+        else:
+            self.send_400_response(reason)
 
 
 class Server(uvicorn.Server):

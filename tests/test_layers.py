@@ -17,7 +17,9 @@ MAY_IMPORT = {
     "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
 }
 INFRA_MAY_IMPORT = {
-    "infra.config": set(),
+    "infra.faults": set(),
+    "infra.addresses": {"infra.faults"},
+    "infra.config": {"infra.addresses", "infra.faults"},
     "infra.host": {"infra.config"},
     "infra.release": {"infra.config"},
     "infra.commands": {"infra.commands", "infra.config", "infra.host"},

@@ -1,6 +1,5 @@
 """Finds the Tetouan data: the user's folder, else a download, else the simulator."""
 
-import csv
 import hashlib
 import http.client
 import io
@@ -18,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bentos.energy import simulator
+from bentos.energy import cells, simulator
 from bentos.energy.features import WEATHER
 from bentos.recipe import ROOT, BuildError, Data
 
@@ -47,7 +46,6 @@ _CITATION = (
     "A. Salam and A. El Hibaoui, Power Consumption of Tetouan City, UCI Machine Learning "
     "Repository, data set 849, https://doi.org/10.24432/C5B034"
 )
-_TIME_FORMAT = "%m/%d/%Y %H:%M"
 _SILENCE_S = 15.0
 _DOWNLOAD_S = 120.0
 _MAX_DOWNLOAD_BYTES = 20_000_000
@@ -110,16 +108,25 @@ def find() -> tuple[bytes, Data]:
 
 
 def parse(content: bytes) -> Table:
-    """The rows of a CSV that was found."""
-    lines = csv.reader(io.StringIO(content.decode("utf-8")))
-    next(lines)
-    times = []
+    """The rows of a CSV that was found.
+
+    Raises:
+        BuildError: a value that no meter and no weather gives; it names row and column.
+    """
+    try:
+        parsed = list(cells.rows(content, HEADER))
+    except ValueError as error:
+        raise BuildError(f"energy: {error}. Get the data again.") from error
+    return _table(parsed)
+
+
+def _table(parsed: list[tuple[datetime, list[float]]]) -> Table:
+    times: list[datetime] = []
     items: list[dict[str, object]] = []
     power = []
-    for text, *values in lines:
-        numbers = [float(value) for value in values]
+    for moment, numbers in parsed:
         item: dict[str, object] = dict(zip(WEATHER, numbers[: len(WEATHER)], strict=True))
-        item["timestamp"] = moment = datetime.strptime(text, _TIME_FORMAT)
+        item["timestamp"] = moment
         times.append(moment)
         items.append(item)
         power.append(numbers[len(WEATHER) :])
@@ -165,6 +172,8 @@ def _fault(content: bytes) -> str | None:
         return f"should have {ROWS} rows (got {len(rest)})"
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256:
+        if cell := cells.first_wrong(content, HEADER):
+            return cell
         return f"was altered: its sha256 should be {SHA256} (got {digest})"
     return None
 

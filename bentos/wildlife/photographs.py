@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bentos.recipe import BuildError
 from bentos.wildlife import features
 from bentos.wildlife.features import LABELS
 from bentos.wildlife.spec import TOP
@@ -31,12 +32,25 @@ class Photograph:
 
 
 def load() -> list[Photograph]:
-    """All photographs, by name."""
-    truth: dict[str, list[str] | None] = json.loads(TRUTH.read_text(encoding="utf-8"))
-    return [
-        Photograph(path=FOLDER / name, classes=None if classes is None else tuple(classes))
-        for name, classes in sorted(truth.items())
-    ]
+    """All photographs, by name.
+
+    Raises:
+        BuildError: the truth cannot be read, or names a class or a photograph that there is not.
+    """
+    try:
+        truth: dict[str, list[str] | None] = json.loads(TRUTH.read_text(encoding="utf-8"))
+        return [_photograph(name, classes) for name, classes in sorted(truth.items())]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise BuildError(f"{TRUTH}: cannot be used ({error}). Take it from git again.") from error
+
+
+def _photograph(name: str, classes: list[str] | None) -> Photograph:
+    unknown = set(classes or ()) - set(LABELS)
+    if unknown:
+        raise ValueError(f"{name}: no such class: {', '.join(sorted(unknown))}")
+    if not (FOLDER / name).is_file():
+        raise ValueError(f"{name}: there is no such photograph")
+    return Photograph(path=FOLDER / name, classes=None if classes is None else tuple(classes))
 
 
 def encode(photographs: Sequence[Photograph]) -> NDArray[np.float32]:

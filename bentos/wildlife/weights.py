@@ -4,7 +4,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bentos.recipe import BuildError, Data, file_sha256
+from bentos.recipe import BuildError, Data
+from bentos.sums import file_sha256
 from bentos.wildlife.features import LABELS
 
 if TYPE_CHECKING:

@@ -17,6 +17,9 @@ EDGE_SEES_TIMEOUT_S = 15.0
 """The edge checks each second; this is the time in which it must have seen a ready replica."""
 
 
+LAST_WORDS_TIMEOUT_S = 3.0
+
+
 class NotReady(Exception):
     """A replica cannot serve: one line with the cause that was found."""
 
@@ -72,7 +75,7 @@ def await_replica(
         last = machine.get(machine.host.ports.replica(slot, number), contract.READYZ)
         if last.status == 200:
             return last.header(contract.RELEASE_HEADER) == plan.release
-        _refuse_dead(machine, name, plan.memory_mib)
+        _refuse_dead(machine, name, plan.memory_mib, console)
         return False
 
     if not wait_until(is_ready, plan.ready_timeout_s, console.stopped):
@@ -84,11 +87,13 @@ def await_replica(
         raise NotReady(msg)
 
 
-def _refuse_dead(machine: Machine, name: str, memory_mib: int) -> None:
+def _refuse_dead(machine: Machine, name: str, memory_mib: int, console: Console) -> None:
     """A replica that ended, even if the engine restarts it, will not become ready."""
     found = next((c for c in machine.containers() if c.name == name), None)
     if found is not None and found.restarts == 0 and found.status in ("running", "created"):
         return
+    # the engine writes a log line a little after the process has said it
+    wait_until(lambda: bool(machine.last_words(name)), LAST_WORDS_TIMEOUT_S, console.stopped)
     said = machine.last_words(name)
     if (found is not None and found.out_of_memory) or not said:
         cause = f"killed without a word: it may need more than its memory limit of {memory_mib} MiB"

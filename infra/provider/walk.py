@@ -186,11 +186,11 @@ class Walk:
         self._put_back()
         self.record.finish(verdict, reasons)
         release, stack = self.plan.release, self.plan.stack
-        kept = {name: was.release for name, was in self.before.items() if was}
-        still = f"{', '.join(sorted(set(kept.values())))} stays live" if kept else "nothing is live"
+        kept = sorted({was.release for was in self.before.values() if was})
+        still = f"Release {', '.join(kept)} stays live" if kept else "Nothing is live"
         msg = (
             f"release {release} on {stack}: {verdict}: {' '.join(reasons).rstrip('.')}. "
-            f"{still.capitalize()}; see {self.record.shown_folder}/verdict.html."
+            f"{still}; see {self.record.shown_folder}/verdict.html."
         )
         raise Refused(msg) from cause
 

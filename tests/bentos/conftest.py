@@ -107,7 +107,7 @@ class Kitchen:
         """Makes the model into a new folder; gives its card."""
         folder.mkdir()
         recipe = self.recipe()
-        return card.make(recipe, recipe.version(), self.make(folder))
+        return card.make(recipe, recipe.version(), self.make(folder), folder)
 
 
 @pytest.fixture

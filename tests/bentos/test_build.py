@@ -14,8 +14,9 @@ def toy(kitchen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A catalog with the toy alone, whose code is a file that a test may change."""
     code = tmp_path / "root" / "bentos"
     (code / "toy").mkdir(parents=True)
-    for name in ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "toy/features.py"):
+    for name in ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "sums.py"):
         (code / name).write_text("# one\n")
+    (code / "toy" / "features.py").write_text("# one\n")
     monkeypatch.setattr(recipe, "ROOT", code.parent)
     monkeypatch.setattr(build, "MODELS", {"toy": kitchen.recipe().spec})
     monkeypatch.setattr(build, "_recipe", lambda name, small: kitchen.recipe(small=small))
@@ -91,6 +92,100 @@ def test_inputs_that_change_back_make_nothing_and_are_the_latest_again(
     toy.parameters["rounds"] = 1
     assert run(capsys)[1] == f"toy: up to date (toy:{first})\n"
     assert (home / "models" / "toy" / "latest").read_text() == first
+
+
+def cut(path: Path) -> None:
+    """As a full disk or a broken copy leaves a file."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(
+            lambda folder: cut(folder / "model.onnx"),
+            "model.onnx was cut off or altered after it was published",
+            id="the graph is cut off",
+        ),
+        pytest.param(
+            lambda folder: (folder / "model.onnx").write_bytes(b"GRAPH" * 1000),
+            "model.onnx was cut off or altered after it was published",
+            id="the graph is another",
+        ),
+        pytest.param(
+            lambda folder: (folder / "golden.json").write_text("{ }"),
+            "golden.json was cut off or altered after it was published",
+            id="the golden answers are others",
+        ),
+        pytest.param(
+            lambda folder: (folder / "golden" / "a.jpg").unlink(),
+            "golden/a.jpg cannot be read (No such file or directory)",
+            id="a golden photo is gone",
+        ),
+        pytest.param(
+            lambda folder: (folder / "model.onnx").unlink(),
+            "model.onnx cannot be read (No such file or directory)",
+            id="the graph is gone",
+        ),
+        pytest.param(
+            lambda folder: (folder / "card.json").unlink(),
+            "card.json cannot be read",
+            id="the card is gone",
+        ),
+        pytest.param(
+            lambda folder: cut(folder / "card.json"),
+            "card.json cannot be read",
+            id="the card is cut off",
+        ),
+        pytest.param(
+            lambda folder: (folder / "card.json").write_text("[]"),
+            "card.json is no object",
+            id="the card is a list",
+        ),
+        pytest.param(
+            lambda folder: (folder / "card.json").write_text("{}"),
+            "card.json does not tell the sha256 of model.onnx and golden.json",
+            id="the card is empty",
+        ),
+    ],
+)
+def test_a_published_model_that_was_damaged_is_told_and_made_again(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path, damage: Any, reason: str
+) -> None:
+    run(capsys)
+    version = toy.recipe().version()
+    damage(home / "models" / "toy" / version)
+    status, out, err = run(capsys)
+    assert (status, err, toy.made) == (0, "", 2)
+    told = f"toy: toy:{version} is damaged ({reason}"
+    assert out.startswith(told)
+    assert store.fault("toy", version) is None
+    assert run(capsys)[1] == f"toy: up to date (toy:{version})\n"
+    assert list((home / "publishing").iterdir()) == []
+
+
+def test_a_damaged_model_stays_until_there_is_a_better_one(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    run(capsys)
+    version = toy.recipe().version()
+    (home / "models" / "toy" / version / "golden.json").unlink()
+    toy.score = 0.5
+    assert run(capsys)[0] == 1
+    assert store.find("toy", version)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "nowhere", "../../etc"], ids=["empty", "an unknown version", "a path"]
+)
+def test_a_latest_that_points_nowhere_is_set_right(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path, content: str
+) -> None:
+    run(capsys)
+    (home / "models" / "toy" / "latest").write_text(content)
+    assert run(capsys)[0] == 0
+    assert toy.made == 1
+    assert (home / "models" / "toy" / "latest").read_text() == toy.recipe().version()
 
 
 def test_the_small_variant_has_a_version_of_its_own(

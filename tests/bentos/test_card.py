@@ -1,5 +1,6 @@
 """The card: what it holds, and what it says of a model below its bar."""
 
+import hashlib
 import json
 import math
 from dataclasses import replace
@@ -15,7 +16,8 @@ OUTCOME = Outcome(metrics={"score": 0.95}, parity={"largest": 0.0}, limits=("No.
 
 
 def test_a_card_is_json_with_the_agreed_fields(kitchen: Any, tmp_path: Path) -> None:
-    made = card.make(kitchen.recipe(), "abc", OUTCOME)
+    (tmp_path / "model.onnx").write_bytes(b"graph")
+    made = card.make(kitchen.recipe(), "abc", OUTCOME, tmp_path)
     made.write(tmp_path)
     read = json.loads((tmp_path / "card.json").read_text())
     assert list(read) == [
@@ -32,16 +34,20 @@ def test_a_card_is_json_with_the_agreed_fields(kitchen: Any, tmp_path: Path) -> 
         "limits",
         "parity",
         "export",
+        "files",
     ]
     assert list(read["data"]) == ["source", "sha256", "rows", "simulated", "licence", "citation"]
     assert read["bars"] == [{"measure": "score", "at_least": 0.9, "measured": 0.95, "ok": True}]
     assert read["frameworks"].keys() == {"numpy"}
+    assert read["files"] == {"model.onnx": hashlib.sha256(b"graph").hexdigest()}
     assert read["created_at"].endswith("+00:00")
 
 
-def test_a_card_of_simulated_data_says_first_that_its_scores_mean_nothing(kitchen: Any) -> None:
+def test_a_card_of_simulated_data_says_first_that_its_scores_mean_nothing(
+    kitchen: Any, tmp_path: Path
+) -> None:
     kitchen.simulated = True
-    made = card.make(kitchen.recipe(), "abc", OUTCOME)
+    made = card.make(kitchen.recipe(), "abc", OUTCOME, tmp_path)
     assert made.data.simulated
     assert made.limits == (card.SIMULATED_LIMIT, "No.")
 
@@ -56,8 +62,8 @@ def test_a_card_of_simulated_data_says_first_that_its_scores_mean_nothing(kitche
     ],
 )
 def test_a_missed_bar_is_told_in_one_line(
-    kitchen: Any, metrics: dict[str, float], line: str | None
+    kitchen: Any, metrics: dict[str, float], line: str | None, tmp_path: Path
 ) -> None:
-    made = card.make(kitchen.recipe(), "abc", replace(OUTCOME, metrics=metrics))
+    made = card.make(kitchen.recipe(), "abc", replace(OUTCOME, metrics=metrics), tmp_path)
     expected = [] if line is None else [f"toy: {line} The model is not published."]
     assert made.missed() == expected

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from infra import config
+from loadtests import profiles
 
 HOST = {"name": "lab-1", "address": "192.0.2.11", "connection": "local"}
 
@@ -26,96 +27,347 @@ def test_a_stack_does_not_change_after_it_was_read() -> None:
         config.parse(stack()).slo.min_rps = 1
 
 
-WRONG = {
-    "not a mapping": (
-        ["a"],
-        "bentofleet:stack: must be a mapping (got list). See docs/configuration.md.",
+NO_NAME = "Begin with a small letter; up to 29 small letters, digits and hyphens may follow."
+NO_ADDRESS = "is neither an IP address nor a DNS name of one host"
+BARE = "Write it without scheme, port, path and blanks."
+LISTEN = "Write 0.0.0.0 for all, or one of the host's own."
+SEE = "Remove it, or look in docs/configuration.md for its name."
+ADD = "is missing. Add it; docs/configuration.md says what it takes."
+
+
+def host(**changes: Any) -> dict[str, Any]:
+    return stack(hosts=[{**HOST, **changes}])
+
+
+def without(key: str) -> dict[str, Any]:
+    return stack(hosts=[{k: v for k, v in HOST.items() if k != key}])
+
+
+# What is wrong -> the stack, and its line without `bentofleet:stack` before it.
+WRONG: dict[str, tuple[object, str]] = {
+    # the whole
+    "a list": (["a"], ": is no mapping (got a list). See docs/configuration.md."),
+    "nothing": (None, ": is no mapping (got null). See docs/configuration.md."),
+    "a text": ("local", ": is no mapping (got 'local'). See docs/configuration.md."),
+    # what must be there
+    "no kind": ({"hosts": [HOST]}, f".kind: {ADD}"),
+    "no hosts": ({"kind": "local"}, f".hosts: {ADD}"),
+    "a host without name": (without("name"), f".hosts.0.name: {ADD}"),
+    "a host without address": (without("address"), f".hosts.0.address: {ADD}"),
+    "a host without connection": (without("connection"), f".hosts.0.connection: {ADD}"),
+    # unknown keys, at every level
+    "an unknown key": (stack(colour=1), f".colour: no such key. {SEE}"),
+    "a misspelt key": (stack(edges={}), ".edges: no such key. Write `edge`, or remove it."),
+    "a misspelt key of a host": (
+        host(adress="x"),
+        ".hosts.0.adress: no such key. Write `address`, or remove it.",
     ),
-    "nothing at all": (
-        None,
-        "bentofleet:stack: must be a mapping (got NoneType). See docs/configuration.md.",
+    "an unknown key of the service": (
+        stack(service={"gpus": 1}),
+        f".service.gpus: no such key. {SEE}",
     ),
-    "no kind": (
-        {"hosts": [HOST]},
-        "bentofleet:stack.kind: is missing. Add it; docs/configuration.md says what it takes.",
+    "a misspelt key of the edge": (
+        stack(edge={"prt": 8080}),
+        ".edge.prt: no such key. Write `port`, or remove it.",
     ),
-    "an unknown kind": (
-        stack(kind="gcp"),
-        "bentofleet:stack.kind: input should be 'local' (got 'gcp').",
+    "an unknown key of the gate": (stack(gate={"skip": True}), f".gate.skip: no such key. {SEE}"),
+    "a misspelt key of the rollout": (
+        stack(rollout={"drain_timeout": 60}),
+        ".rollout.drain_timeout: no such key. Write `drain_timeout_s`, or remove it.",
     ),
-    "no hosts": (
-        {"kind": "local"},
-        "bentofleet:stack.hosts: is missing. Add it; docs/configuration.md says what it takes.",
+    "a misspelt key of the slo": (
+        stack(slo={"latency_p95": 200}),
+        ".slo.latency_p95: no such key. Write `latency_p95_ms`, or remove it.",
     ),
-    "an empty list of hosts": (
-        stack(hosts=[]),
-        "bentofleet:stack.hosts: list should have at least 1 item after validation, not 0 "
-        "(got []).",
+    "a key that is a number": (stack(**{"service": {1: 2}}), f".service.1: no such key. {SEE}"),
+    # choices
+    "an unknown kind": (stack(kind="gcp"), ".kind: is not known (got 'gcp'). Write local."),
+    "an unknown language": (
+        stack(language="fr"),
+        ".language: is not known (got 'fr'). Write en or es.",
     ),
-    "a misspelt key": (
-        stack(slos={}),
-        "bentofleet:stack.slos: no such key. Remove it, or look in docs/configuration.md for its "
-        "name.",
+    "a connection over ssh": (
+        host(connection="ssh"),
+        ".hosts.0.connection: is not known (got 'ssh'). Write local.",
     ),
-    "a misspelt key deep down": (
-        stack(hosts=[{**HOST, "adress": "x"}]),
-        "bentofleet:stack.hosts.0.adress: no such key. Remove it, or look in "
-        "docs/configuration.md for its name.",
+    "an unknown accelerator": (
+        host(accelerator="tpu"),
+        ".hosts.0.accelerator: is not known (got 'tpu'). Write cpu.",
     ),
-    "a port out of range": (
-        stack(edge={"port": 99999}),
-        "bentofleet:stack.edge.port: input should be less than or equal to 65535 (got 99999).",
+    "an unknown authentication": (
+        stack(service={"auth": "basic"}),
+        ".service.auth: is not known (got 'basic'). Write jwt or off.",
     ),
-    "a privileged port": (
-        stack(edge={"port": 80}),
-        "bentofleet:stack.edge.port: input should be greater than or equal to 1024 (got 80).",
-    ),
-    "a port in the range of the replicas": (
-        stack(edge={"port": 21050}),
-        "bentofleet:stack.edge.port: lies in the range of edge.ports_from (got 21050). "
-        "Choose one outside 21000-21099.",
-    ),
-    "text for a number": (
-        stack(service={"replicas": "two"}),
-        "bentofleet:stack.service.replicas: input should be a valid integer, unable to parse "
-        "string as an integer (got 'two').",
-    ),
-    "no replica": (
-        stack(service={"replicas": 0}),
-        "bentofleet:stack.service.replicas: input should be greater than or equal to 1 (got 0).",
-    ),
-    "a success ratio in percent": (
-        stack(slo={"success_ratio": 99.5}),
-        "bentofleet:stack.slo.success_ratio: input should be less than or equal to 1 (got 99.5).",
-    ),
-    "two hosts of one name": (
-        stack(hosts=[HOST, HOST]),
-        "bentofleet:stack.hosts: two hosts have one name (got lab-1). Give each its own.",
-    ),
-    "two hosts that are this machine": (
-        stack(hosts=[HOST, {**HOST, "name": "lab-2"}]),
-        "bentofleet:stack.hosts: more than one host is this machine. "
-        "Keep one with `connection: local`.",
-    ),
-    "a name that no container can have": (
-        stack(hosts=[{**HOST, "name": "Lab 1"}]),
-        "bentofleet:stack.hosts.0.name: string should match pattern '^[a-z][a-z0-9-]{0,29}$' "
-        "(got 'Lab 1').",
-    ),
-    "a model that nobody trained": (
-        stack(service={"models": ["energy", "weather"]}),
-        "bentofleet:stack.service.models: no such model (got weather). "
-        "Use one of: energy, wildlife.",
-    ),
-    "a model named twice": (
-        stack(service={"models": ["energy", "energy"]}),
-        "bentofleet:stack.service.models: a model is named twice. Name each once.",
+    "authentication as YAML reads off": (
+        stack(service={"auth": False}),
+        ".service.auth: is not known (got false). Write jwt or off.",
     ),
     "an unknown gate profile": (
         stack(gate={"profile": "huge"}),
-        "bentofleet:stack.gate.profile: input should be 'release' or 'short' (got 'huge').",
+        ".gate.profile: is not known (got 'huge'). Write release or short.",
+    ),
+    "an unknown runner": (
+        stack(gate={"runner": "there"}),
+        ".gate.runner: is not known (got 'there'). Write here.",
+    ),
+    "a choice in capitals": (
+        stack(kind="Local"),
+        ".kind: is not known (got 'Local'). Write local.",
+    ),
+    # wrong types
+    "hosts as a mapping": (
+        stack(hosts=HOST),
+        ".hosts: is no list (got a mapping). Give a list of at least one.",
+    ),
+    "hosts as a text": (
+        stack(hosts="lab-1"),
+        ".hosts: is no list (got 'lab-1'). Give a list of at least one.",
+    ),
+    "no value for hosts": (
+        stack(hosts=None),
+        ".hosts: has no value (got null). Give a list of at least one.",
+    ),
+    "an empty list of hosts": (
+        stack(hosts=[]),
+        ".hosts: is empty (got an empty list). Give a list of at least one.",
+    ),
+    "a host as a text": (
+        stack(hosts=["lab-1"]),
+        ".hosts.0: is no mapping (got 'lab-1'). See docs/configuration.md.",
+    ),
+    "a section as a list": (
+        stack(service=[1]),
+        ".service: is no mapping (got a list). See docs/configuration.md.",
+    ),
+    "a section as a number": (
+        stack(edge=8080),
+        ".edge: is no mapping (got 8080). See docs/configuration.md.",
+    ),
+    "a section without a value": (
+        stack(gate=None),
+        ".gate: has no value (got null). See docs/configuration.md.",
+    ),
+    "a number for a name": (host(name=1), ".hosts.0.name: is no text (got 1). Give a text."),
+    "a number for an address": (
+        host(address=192.168),
+        ".hosts.0.address: is no text (got 192.168). Give a text of 1 to 253 characters.",
+    ),
+    "no value for an address": (
+        host(address=None),
+        ".hosts.0.address: has no value (got null). Give a text of 1 to 253 characters.",
+    ),
+    "a list for a text": (
+        stack(edge={"address": ["192.0.2.11"]}),
+        ".edge.address: is no text (got a list). Give a text.",
+    ),
+    "words for a number": (
+        stack(service={"replicas": "two"}),
+        ".service.replicas: is no whole number (got 'two'). "
+        "Give a whole number from 1 to 16, without quotes.",
+    ),
+    "a number in quotes": (
+        stack(edge={"port": "8080"}),
+        ".edge.port: is no whole number (got '8080'). "
+        "Give a whole number from 1024 to 65535, without quotes.",
+    ),
+    "a fraction for a whole number": (
+        stack(service={"replicas": 2.5}),
+        ".service.replicas: is no whole number (got 2.5). Give a whole number from 1 to 16.",
+    ),
+    "true for a whole number": (
+        stack(rollout={"keep": True}),
+        ".rollout.keep: is no whole number (got true). Give a whole number from 1 to 50.",
+    ),
+    "true for a number": (
+        stack(slo={"success_ratio": True}),
+        ".slo.success_ratio: is no number (got true). Give a number above 0 and at most 1.",
+    ),
+    "a percentage for a number": (
+        stack(slo={"success_ratio": "99.5%"}),
+        ".slo.success_ratio: is no number (got '99.5%'). "
+        "Give a number above 0 and at most 1, without quotes.",
+    ),
+    "a list for a number": (
+        stack(slo={"min_rps": [20]}),
+        ".slo.min_rps: is no number (got a list). Give a number above 0 and at most 100000.",
+    ),
+    "no value for a number": (
+        stack(slo={"min_rps": None}),
+        ".slo.min_rps: has no value (got null). Give a number above 0 and at most 100000.",
+    ),
+    "not a number": (
+        stack(slo={"latency_p95_ms": float("nan")}),
+        ".slo.latency_p95_ms: is no finite number (got nan). "
+        "Give a number above 0 and at most 10000.",
+    ),
+    "an infinite number": (
+        stack(slo={"min_rps": float("inf")}),
+        ".slo.min_rps: is no finite number (got inf). Give a number above 0 and at most 100000.",
+    ),
+    "a word for true or false": (
+        stack(service={"docs": "yes"}),
+        ".service.docs: is neither true nor false (got 'yes'). "
+        "Write true or false, without quotes.",
+    ),
+    "a number for true or false": (
+        stack(gate={"saturation": 1}),
+        ".gate.saturation: is neither true nor false (got 1). Write true or false, without quotes.",
+    ),
+    "models as a text": (
+        stack(service={"models": "energy"}),
+        ".service.models: is no list (got 'energy'). Give a list of at least one.",
+    ),
+    "no models": (
+        stack(service={"models": []}),
+        ".service.models: is empty (got an empty list). Give a list of at least one.",
+    ),
+    "a model that is a number": (
+        stack(service={"models": ["energy", 1]}),
+        ".service.models.1: is no text (got 1). Give a text.",
+    ),
+    # names and addresses
+    "a name with blanks and capitals": (
+        host(name="Lab 1"),
+        f".hosts.0.name: is no short name (got 'Lab 1'). {NO_NAME}",
+    ),
+    "a name that begins with a digit": (
+        host(name="1-lab"),
+        f".hosts.0.name: is no short name (got '1-lab'). {NO_NAME}",
+    ),
+    "an empty name": (host(name=""), f".hosts.0.name: is no short name (got ''). {NO_NAME}"),
+    "a name that is too long": (
+        host(name="a" * 31),
+        f".hosts.0.name: is no short name (got '{'a' * 31}'). {NO_NAME}",
+    ),
+    "a name that ends a line": (
+        host(name="lab\n"),
+        f".hosts.0.name: is no short name (got 'lab\\n'). {NO_NAME}",
+    ),
+    "an empty address": (
+        host(address=""),
+        ".hosts.0.address: is empty (got ''). Give a text of 1 to 253 characters.",
+    ),
+    "an address that is too long": (
+        host(address="a." * 127),
+        f".hosts.0.address: is too long (got '{('a.' * 127)[:76]}...). "
+        "Give a text of 1 to 253 characters.",
+    ),
+    **{
+        f"an address with {what}": (
+            host(address=address),
+            f".hosts.0.address: {NO_ADDRESS} (got {address!r}). {BARE}",
+        )
+        for what, address in {
+            "a scheme": "http://lab-1.example",
+            "a port": "lab-1.example:8080",
+            "a path": "lab-1.example/api",
+            "a user": "root@lab-1",
+            "blanks": "lab 1",
+            "a blank behind it": "lab-1 ",
+            "an underscore": "lab_1",
+            "an empty part": "lab..example",
+            "a hyphen first": "-lab",
+            "brackets": "[::1]",
+            "too large a number": "192.168.1.300",
+            "a number missing": "192.168.1",
+            "a mask": "192.168.1.0/24",
+            "no one host": "::",
+            "many hosts": "224.0.0.1",
+            "a zone": "fe80::1%eth0",
+        }.items()
+    },
+    **{
+        f"an edge on {what}": (
+            stack(edge={"address": address}),
+            f".edge.address: is no IP address to listen on (got {address!r}). {LISTEN}",
+        )
+        for what, address in {
+            "a DNS name": "lab-1.example",
+            "localhost": "localhost",
+            "a star": "*",
+            "no address": "",
+            "an address with a port": "127.0.0.1:8080",
+            "a group's address": "ff02::1",
+        }.items()
+    },
+    # ranges, at both ends
+    **{
+        f"{key} {size}": (
+            stack(**{key.partition(".")[0]: {key.partition(".")[2]: value}}),
+            f".{key}: is {size} (got {value}). Give a {kind}.",
+        )
+        for key, kind, values in (
+            ("service.replicas", "whole number from 1 to 16", (0, 17)),
+            ("service.threads", "whole number from 1 to 64", (0, 65)),
+            ("service.memory_mib", "whole number from 512 to 262144", (511, 262145)),
+            ("edge.port", "whole number from 1024 to 65535", (80, 65536)),
+            ("edge.ports_from", "whole number from 1024 to 65436", (1023, 65437)),
+            ("rollout.keep", "whole number from 1 to 50", (0, 51)),
+            ("rollout.parallel", "whole number from 1 to 100", (-1, 101)),
+            ("rollout.ready_timeout_s", "whole number from 5 to 3600", (4, 3601)),
+            ("rollout.drain_timeout_s", "whole number from 1 to 3600", (0, 3601)),
+            ("slo.latency_p95_ms", "number above 0 and at most 10000", (0, 10001)),
+            ("slo.success_ratio", "number above 0 and at most 1", (0, 99.5)),
+            ("slo.min_rps", "number above 0 and at most 100000", (-20, 100001)),
+        )
+        for size, value in zip(("too small", "too large"), values, strict=True)
+    },
+    # contradictions
+    "two hosts of one name": (
+        stack(hosts=[HOST, {**HOST, "address": "192.0.2.12"}]),
+        ".hosts: two hosts have one name (got lab-1). Give each its own.",
+    ),
+    "two hosts of one address": (
+        stack(hosts=[HOST, {**HOST, "name": "lab-2"}]),
+        ".hosts: two hosts have one address (got 192.0.2.11). Give each its own.",
+    ),
+    "two hosts that are this machine": (
+        stack(hosts=[HOST, {**HOST, "name": "lab-2", "address": "lab-2.example"}]),
+        ".hosts: more than one host is this machine. Keep one with `connection: local`.",
+    ),
+    "a model that nobody trained": (
+        stack(service={"models": ["energy", "weather"]}),
+        ".service.models: no such model (got 'weather'). Use one of: energy, wildlife.",
+    ),
+    "a model with a version": (
+        stack(service={"models": ["energy:latest"]}),
+        ".service.models: no such model (got 'energy:latest'). Use one of: energy, wildlife.",
+    ),
+    "a model named twice": (
+        stack(service={"models": ["energy", "energy"]}),
+        ".service.models: a model is named twice (got energy). Name each once.",
+    ),
+    "a port in the range of the replicas": (
+        stack(edge={"port": 21050}),
+        ".edge.port: lies in the range of edge.ports_from (got 21050). "
+        "Choose one outside 21000-21099.",
+    ),
+    "a range of replicas over the port": (
+        stack(edge={"ports_from": 7981}),
+        ".edge.port: lies in the range of edge.ports_from (got 8080). "
+        "Choose one outside 7981-8080.",
+    ),
+    "a drain that cuts requests off": (
+        stack(rollout={"drain_timeout_s": 12}),
+        ".rollout.drain_timeout_s: is shorter than a request may take (got 12). Give at least 13.",
+    ),
+    "so few requests that no verdict is possible": (
+        stack(slo={"min_rps": 0.01}),
+        ".slo.min_rps: is too small for a verdict (got 0.01): the gate would send 54 requests in "
+        "its longest phase, and success_ratio 0.995 needs 598. "
+        "Raise it, or ask for a smaller success_ratio.",
+    ),
+    "a success ratio that no gate can prove": (
+        stack(slo={"success_ratio": 0.99999}),
+        ".slo.min_rps: is too small for a verdict (got 20): the gate would send 108000 requests "
+        "in its longest phase, and success_ratio 0.99999 needs 299572. "
+        "Raise it, or ask for a smaller success_ratio.",
     ),
 }
+
+
+def test_the_table_has_at_least_sixty_kinds_of_wrong_stacks() -> None:
+    assert len(WRONG) >= 60
 
 
 @pytest.mark.parametrize(("raw", "line"), WRONG.values(), ids=WRONG.keys())
@@ -123,17 +375,77 @@ def test_a_wrong_stack_gets_its_one_line(raw: object, line: str) -> None:
     with pytest.raises(config.ConfigError) as caught:
         config.parse(raw)
 
-    assert caught.value.lines == [line]
+    assert caught.value.lines == [f"bentofleet:stack{line}"]
+    assert "\n" not in line
+
+
+GOOD = {
+    "a dns name": host(address="lab-1.example"),
+    "a dns name with a dot behind it": host(address="lab-1.example."),
+    "a name of digits and letters": host(address="9lives"),
+    "an ipv6 address": host(address="2001:db8::1"),
+    "an edge on ipv6": stack(edge={"address": "::"}),
+    "an edge on loopback": stack(edge={"address": "127.0.0.1"}),
+    "the last range of ports": stack(edge={"ports_from": 65436}),
+    "the shortest drain": stack(rollout={"drain_timeout_s": 13}),
+    "a shorter drain without photos": stack(
+        service={"models": ["energy"]}, rollout={"drain_timeout_s": 11}
+    ),
+    "a port below the range": stack(edge={"port": 20999}),
+    "a port above the range": stack(edge={"port": 21100}),
+    "whole numbers for numbers": stack(
+        slo={"success_ratio": 1, "latency_p95_ms": 10000, "min_rps": 100}
+    ),
+}
+
+
+@pytest.mark.parametrize("raw", GOOD.values(), ids=GOOD.keys())
+def test_a_stack_at_the_edge_of_what_is_right_is_taken(raw: dict[str, Any]) -> None:
+    config.parse(raw)
+
+
+def test_the_load_tests_bounds_are_those_of_its_profiles() -> None:
+    assert profiles.MAX_PHASE_S == config.GATE_MAX_S
+    timeouts_ms = {profile.timeout_s * 1000 for profile in profiles.PROFILES.values()}
+    assert timeouts_ms == {config.GATE_TIMEOUT_MS}
 
 
 def test_all_faults_of_a_stack_are_named_at_once() -> None:
     with pytest.raises(config.ConfigError) as caught:
-        config.parse(stack(edge={"port": 1}, slo={"min_rps": 0}, colour="red"))
+        config.parse(
+            stack(
+                hosts=[{**HOST, "adress": 1, "name": 2}, HOST, {**HOST, "address": "lab-2"}],
+                service={"models": ["weather"], "replicas": "two"},
+                edge={"port": 21000, "address": "here"},
+                rollout={"drain_timeout_s": 1},
+                slo={"min_rps": 0},
+                colour="red",
+            )
+        )
 
-    assert [line.split(":")[1].split(" ")[0] for line in caught.value.lines] == [
-        "stack.edge.port",
-        "stack.slo.min_rps",
-        "stack.colour",
+    assert [line.partition(": ")[0].removeprefix("bentofleet:stack.") for line in (
+        caught.value.lines
+    )] == [
+        "hosts.0.name",
+        "hosts.0.adress",
+        "service.replicas",
+        "edge.address",
+        "slo.min_rps",
+        "colour",
+        "hosts",
+        "service.models",
+        "edge.port",
+        "rollout.drain_timeout_s",
+    ]  # fmt: skip
+
+
+def test_what_is_wrong_by_itself_is_not_compared_with_anything() -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(stack(edge={"port": "x", "ports_from": 8000}, rollout=5))
+
+    assert [line.partition(": ")[0] for line in caught.value.lines] == [
+        "bentofleet:stack.edge.port",
+        "bentofleet:stack.rollout",
     ]
 
 
@@ -141,4 +453,4 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(config.ConfigError) as caught:
         config.parse(stack(hosts=[{**HOST, "name": "x" * 500}]))
 
-    assert len(caught.value.lines[0]) < 200
+    assert len(caught.value.lines[0]) < 250

@@ -2,16 +2,20 @@
 
 import asyncio
 import gc
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pulumi
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from infra import config, stack
 from infra.images.manifest import BuiltImage
 from infra.targets import local
+from service import tokens
 
 KEY = "-----BEGIN PRIVATE KEY----- planted"
 IMAGES = {
@@ -83,7 +87,7 @@ def declare(**changes: Any) -> Recorder:
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[Any]:
-        key = stack.tokens_key(parsed, pulumi.Output.secret(KEY))
+        key = None if parsed.service.auth == "off" else pulumi.Output.secret(KEY)
         secrets = stack.Secrets(jwks='{"keys": []}', tokens_key=key)
         hosts = local.hosts("lab", parsed)
         versions = {name: "1" for name in parsed.service.models}
@@ -132,23 +136,78 @@ def test_the_signing_key_is_given_to_the_release_alone() -> None:
     assert holders == ["bentofleet:stack:Release"]
 
 
-def test_without_authentication_no_key_is_asked_for() -> None:
-    parsed = config.parse(
-        {
-            "kind": "local",
-            "hosts": [{"name": "here", "address": "x", "connection": "local"}],
-            "service": {"auth": "off"},
-        }
-    )
+class Settings:
+    """What `pulumi.Config` gives, from a dict."""
 
-    assert stack.tokens_key(parsed, None) is None
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    def get(self, key: str) -> Any:
+        return self._values.get(key.replace("-", "_"))
+
+    def get_object(self, key: str) -> Any:
+        value = self.get(key)
+        if isinstance(value, str):
+            raise pulumi.ConfigTypeError(f"bentofleet:{key}", value, "object")
+        return value
+
+
+def settings(**values: Any) -> Any:
+    pair = Ed25519PrivateKey.generate()
+    private = pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    public = json.dumps({"keys": [tokens.public_jwk(pair)]})
+    raw = {
+        "kind": "local",
+        "hosts": [{"name": "here", "address": "192.0.2.11", "connection": "local"}],
+    }
+    return Settings(**{"stack": raw, "tokens_jwks": public, "tokens_key": private, **values})
+
+
+def off(**raw: Any) -> dict[str, Any]:
+    return {**settings().get("stack"), "service": {"auth": "off"}, **raw}
+
+
+def test_the_settings_give_the_stack_and_its_keys() -> None:
+    given = settings()
+
+    wanted, secrets = stack.read(given)
+
+    assert wanted.service.auth == "jwt"
+    assert secrets.jwks == given.get("tokens-jwks")
+    assert isinstance(secrets.tokens_key, pulumi.Output)
+
+
+def test_without_authentication_no_key_is_asked_for_and_none_is_handed_on() -> None:
+    assert stack.read(settings(stack=off(), tokens_jwks=None, tokens_key=None))[1].jwks == ""
+    assert stack.read(settings(stack=off()))[1].tokens_key is None
     assert declare(service={"auth": "off"}).of("Release").get("tokens_key") is None
 
 
-def test_a_stack_with_authentication_and_no_key_is_told_what_to_do() -> None:
-    parsed = config.parse(
-        {"kind": "local", "hosts": [{"name": "here", "address": "x", "connection": "local"}]}
-    )
+def lines_of(given: Any) -> list[str]:
+    with pytest.raises(config.ConfigError) as caught:
+        stack.read(given)
+    return [line.partition(": ")[0] for line in caught.value.lines]
 
-    with pytest.raises(ValueError, match="bentofleet:tokens-key: is missing"):
-        stack.tokens_key(parsed, None)
+
+def test_with_authentication_both_keys_are_asked_for_at_once() -> None:
+    assert lines_of(settings(tokens_jwks=None, tokens_key=None)) == [
+        "bentofleet:tokens-jwks",
+        "bentofleet:tokens-key",
+    ]
+
+
+def test_faults_of_the_stack_and_of_the_keys_are_told_at_once() -> None:
+    assert lines_of(settings(stack={"kind": "local"}, tokens_jwks="x", tokens_key="y")) == [
+        "bentofleet:stack.hosts",
+        "bentofleet:tokens-jwks",
+        "bentofleet:tokens-key",
+    ]
+
+
+@pytest.mark.parametrize("given", [None, "local", "{"], ids=["nothing", "a text", "half of it"])
+def test_no_stack_at_all_is_told(given: str | None) -> None:
+    assert lines_of(settings(stack=given)) == ["bentofleet:stack"]
+
+
+def test_a_wrong_key_of_a_stack_without_authentication_is_told_too() -> None:
+    assert lines_of(settings(stack=off(), tokens_key="x")) == ["bentofleet:tokens-key"]

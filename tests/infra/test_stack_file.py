@@ -40,12 +40,27 @@ def test_a_stack_that_does_not_exist_is_told_with_those_that_do(root: Path) -> N
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("config: [", "Pulumi.lab.yaml: is no YAML"),
+        ("config: [", "Pulumi.lab.yaml: is no YAML (line 1: "),
+        ("config:\n  a: b: c\n", "Pulumi.lab.yaml: is no YAML (line 2: mapping values"),
+        ("config:\n\ta: b\n", "Pulumi.lab.yaml: is no YAML (line 2: found character"),
+        ("[" * 5000, "Pulumi.lab.yaml: is no YAML ("),
+        ("just words", "Pulumi.lab.yaml: has no `bentofleet:stack` under `config`"),
+        ("config: {'bentofleet:stack': }", "bentofleet:stack: is no mapping (got null)"),
         ("", "Pulumi.lab.yaml: has no `bentofleet:stack` under `config`"),
         ("config: {}", "Pulumi.lab.yaml: has no `bentofleet:stack` under `config`"),
-        ("config: {'bentofleet:stack': {kind: moon}}", "bentofleet:stack.kind: input should be"),
+        ("config: {'bentofleet:stack': {kind: moon}}", "bentofleet:stack.kind: is not known"),
     ],
-    ids=["broken", "empty", "without a stack", "with a wrong stack"],
+    ids=[
+        "cut off",
+        "two colons",
+        "a tab",
+        "too deep",
+        "words",
+        "no value",
+        "empty",
+        "without a stack",
+        "with a wrong stack",
+    ],
 )
 def test_a_file_that_cannot_be_used_gets_one_line(root: Path, text: str, line: str) -> None:
     (root / "Pulumi.lab.yaml").write_text(text)
@@ -54,3 +69,24 @@ def test_a_file_that_cannot_be_used_gets_one_line(root: Path, text: str, line: s
         stack_file.load("lab")
 
     assert caught.value.lines[0].startswith(line)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"config: \xe9"])
+def test_a_file_that_is_no_text_gets_one_line(root: Path, content: bytes) -> None:
+    (root / "Pulumi.lab.yaml").write_bytes(content)
+
+    with pytest.raises(ConfigError) as caught:
+        stack_file.load("lab")
+
+    (line,) = caught.value.lines
+    assert line.startswith("Pulumi.lab.yaml: is no YAML (")
+    assert "\n" not in line
+
+
+def test_a_file_that_cannot_be_read_gets_one_line(root: Path) -> None:
+    (root / "Pulumi.lab.yaml").mkdir()
+
+    with pytest.raises(ConfigError) as caught:
+        stack_file.load("lab")
+
+    assert caught.value.lines == ["Pulumi.lab.yaml: cannot be read (Is a directory). Correct that."]

@@ -21,6 +21,7 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from bentos import sums
 from service import settings, tokens
 from service.process import Process
 
@@ -101,6 +102,23 @@ def _graph(nodes, constants, shape_in, shape_out, inputs):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def seal(folder, **card):
+    """Writes the card as publishing does: with the sha256 of the files as they are now.
+
+    Without further fields those of the card that is there.
+    """
+    path = folder / "card.json"
+    card = card or json.loads(path.read_text())
+    path.unlink(missing_ok=True)
+    path.write_text(json.dumps({**card, "files": sums.of_folder(folder)}))
+
+
+@pytest.fixture(scope="session", name="seal")
+def seal_fixture():
+    """Seals a model's folder again after a test changed it."""
+    return seal
+
+
 def write_store(home):
     """Puts both models into a BentoML home as the store lays them out."""
     card = {
@@ -123,9 +141,9 @@ def write_store(home):
         (folder / "golden").mkdir(parents=True)
         (folder.parent / "latest").write_text(VERSION)
         onnx.save(graph, folder / "model.onnx")
-        (folder / "card.json").write_text(json.dumps({**card, "version": VERSION}))
         (folder / "golden.json").write_text(json.dumps({"tolerance": 1e-3, "items": golden}))
         (folder / "golden" / "red.png").write_bytes(picture("PNG"))
+        seal(folder, **card, name=name, version=VERSION)
     return home
 
 
@@ -311,7 +329,7 @@ def run(small_home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("process")
     package = folder / "root" / "bentos"
     shutil.copytree(SMALL, package)
-    for name in ("__init__.py", "spec.py"):
+    for name in ("__init__.py", "spec.py", "sums.py"):
         shutil.copy(ROOT / "bentos" / name, package / name)
     processes = []
 

@@ -540,11 +540,12 @@ def test_a_full_queue_is_a_503_and_the_rest_is_answered(loop, start, catalog, co
     assert refused.headers["retry-after"] == "1"
 
 
-def test_a_golden_answer_that_differs_keeps_it_from_being_ready(start, own_home):
+def test_a_golden_answer_that_differs_keeps_it_from_being_ready(start, own_home, seal):
     path = own_home / "models" / "adder" / VERSION / "golden.json"
     golden = json.loads(path.read_text())
     golden["items"][3]["answer"]["sum"] += 0.2
     path.write_text(json.dumps(golden))
+    seal(path.parent)
     service = start(home=own_home, BENTOFLEET_AUTH="off", BENTOFLEET_RELEASE="r9")
     answer = service.get("/readyz")
     assert answer.status_code == 503
@@ -561,10 +562,25 @@ def test_one_models_failure_to_load_leaves_the_other_serving(start, own_home, pi
     (own_home / "models" / "adder" / VERSION / "model.onnx").write_bytes(b"broken")
     service = start(home=own_home, BENTOFLEET_AUTH="off")
     problem(service.post(PREDICT, json=ROW), 503, "busy")
+    (reason,) = service.get("/readyz").json()["reasons"]
+    assert reason.endswith("model.onnx was cut off or altered after it was published. "
+                           "Build the model again.")  # fmt: skip
     assert service.post(SHADE, **files(picture())).status_code == 200
     document = service.get("/v1/models").json()
     assert [model["name"] for model in document["models"]] == ["shade"]
     assert document["not_ready"] == ["adder"]
+
+
+def test_an_empty_store_keeps_it_from_being_ready_with_a_reason_per_model(start, tmp_path):
+    service = start(home=tmp_path, BENTOFLEET_AUTH="off")
+    answer = service.get("/readyz")
+    assert answer.status_code == 503
+    store = tmp_path / "models"
+    assert answer.json()["reasons"] == [
+        f"{name}: should be in {store} (got none). Run `make models`."
+        for name in ("adder", "shade")
+    ]
+    assert service.get("/livez").status_code == 200
 
 
 def test_a_models_code_that_does_not_work_is_told(start):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,11 +16,13 @@ VERSION = "0123456789ab"
 
 
 @pytest.fixture
-def load(catalog, code, own_home):
-    """Loads a model from the test's own home."""
+def load(catalog, code, own_home, seal):
+    """Loads a model from the test's own home; sealed: as if it had been published as it is now."""
 
-    def run(name="adder", features=None):
+    def run(name="adder", features=None, sealed=True):
         folder = models.folder(own_home / "models", name)
+        if sealed:
+            seal(folder)
         return models.load(catalog[name], folder, features or code[name], 1)
 
     return run
@@ -124,28 +127,93 @@ def test_an_answer_that_json_cannot_carry_is_told(load, code):
         load(features=numpy_values)
 
 
-@pytest.mark.parametrize("file", ["card.json", "golden.json"])
-@pytest.mark.parametrize("content", [None, "", "{", "[]"])
-def test_a_missing_or_broken_document_is_named(load, own_home, file, content):
-    path = own_home / "models" / "adder" / VERSION / file
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"name": "add'])
+def test_a_missing_or_broken_card_is_named(load, own_home, content):
+    path = own_home / "models" / "adder" / VERSION / "card.json"
     if content is None:
         path.unlink()
     else:
         path.write_text(content)
     with pytest.raises(ValueError, match=f"^adder: {re.escape(str(path))} ") as caught:
+        load(sealed=False)
+    assert str(caught.value).endswith("Build the model again.")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_golden_answers_that_were_never_any_are_named(load, own_home, content):
+    path = own_home / "models" / "adder" / VERSION / "golden.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"^adder: {re.escape(str(path))} ") as caught:
         load()
     assert str(caught.value).endswith("Build the model again.")
 
 
-def test_a_missing_or_broken_graph_is_named(load, own_home):
-    path = own_home / "models" / "adder" / VERSION / "model.onnx"
-    for content in (b"not onnx", None):
-        path.unlink()
-        if content:
-            path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"model\.onnx: ONNX Runtime cannot load it") as caught:
-            load()
-        assert "\n" not in str(caught.value)
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+CHANGED = "was cut off or altered after it was published"
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "told"),
+    [
+        ("model.onnx", cut, CHANGED),
+        ("model.onnx", flip, CHANGED),
+        ("model.onnx", empty, CHANGED),
+        ("model.onnx", Path.unlink, "cannot be read (No such file or directory)"),
+        ("golden.json", cut, CHANGED),
+        ("golden.json", flip, CHANGED),
+        ("golden.json", Path.unlink, "cannot be read (No such file or directory)"),
+        ("golden/red.png", flip, CHANGED),
+        ("golden/red.png", Path.unlink, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_published_is_named(load, own_home, file, damage, told):
+    folder = own_home / "models" / "shade" / VERSION
+    damage(folder / file)
+    with pytest.raises(ValueError, match=r"^shade: ") as caught:
+        load("shade", sealed=False)
+    assert str(caught.value) == f"shade: {folder}: {file} {told}. Build the model again."
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda card: card.pop("files"), "card.json does not tell the sha256 of"),
+        (lambda card: card["files"].pop("golden.json"), "card.json does not tell the sha256 of"),
+        (lambda card: card.update(files=["model.onnx"]), "card.json does not tell the sha256 of"),
+        (lambda card: card.update(name="shade"), f"card.json is of shade:{VERSION}"),
+        (lambda card: card.update(version="f" * 12), f"card.json is of adder:{'f' * 12}"),
+        (lambda card: card.pop("version"), "card.json is of adder:None"),
+        (lambda card: card["files"].update({"model.onnx": "0" * 64}), f"model.onnx {CHANGED}"),
+    ],
+    ids=["no sums", "no sum", "a list", "another model", "another version", "none", "another sum"],
+)
+def test_a_card_that_does_not_belong_to_its_files_is_told(load, own_home, change, told):
+    edit(own_home, change, file="card.json")
+    folder = own_home / "models" / "adder" / VERSION
+    with pytest.raises(ValueError, match=f"^adder: {re.escape(str(folder))}: ") as caught:
+        load(sealed=False)
+    assert told in str(caught.value)
+    assert str(caught.value).endswith("Build the model again.")
+
+
+def test_a_graph_that_never_was_one_is_named(load, own_home):
+    (own_home / "models" / "adder" / VERSION / "model.onnx").write_bytes(b"not onnx")
+    with pytest.raises(ValueError, match=r"model\.onnx: ONNX Runtime cannot load it") as caught:
+        load()
+    assert "\n" not in str(caught.value)
 
 
 def test_a_graph_with_other_names_is_refused(load, own_home):
@@ -172,6 +240,21 @@ def test_the_stores_latest_version_is_taken(tmp_path):
     (tmp_path / "energy" / "latest").write_text("aaa\n")
     assert models.folder(tmp_path, "energy").name == "aaa"
     assert models.folder(tmp_path, "energy", "bbb").name == "bbb"
+
+
+@pytest.mark.parametrize("content", [b"bbb", b"", b"../energy/aaa", b"..", b"\xff\xfe"])
+def test_a_latest_that_points_nowhere_is_told(tmp_path, content):
+    (tmp_path / "energy" / "aaa").mkdir(parents=True)
+    (tmp_path / "energy" / "latest").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^energy: the version that is asked for") as caught:
+        models.folder(tmp_path, "energy")
+    assert str(caught.value).endswith("Run `make models`.")
+
+
+def test_a_pinned_version_that_is_not_there_is_told(tmp_path):
+    told = f"energy: the version that is asked for should be in {tmp_path} (got 'ccc')."
+    with pytest.raises(ValueError, match=re.escape(told)):
+        models.folder(tmp_path, "energy", "ccc")
 
 
 def test_the_only_version_needs_no_latest(tmp_path):

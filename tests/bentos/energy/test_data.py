@@ -109,6 +109,56 @@ def test_a_wrong_file_in_the_users_folder_is_one_line_and_no_simulation(
     assert "\n" not in line
 
 
+TEMPERATURE = "row 2, column 'Temperature': should be a number from -30 to 60"
+POWER = "column 'Zone 1 Power Consumption': should be a number from 0 to 100000"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("6.559", "500", f"{TEMPERATURE} (got '500')"),
+        ("6.559", "-273.15", f"{TEMPERATURE} (got '-273.15')"),
+        ("6.559", "NaN", f"{TEMPERATURE} (got 'NaN')"),
+        ("6.559", "inf", f"{TEMPERATURE} (got 'inf')"),
+        ("6.559", "", f"{TEMPERATURE} (got '')"),
+        ("6.559", "warm", f"{TEMPERATURE} (got 'warm')"),
+        ("6.559", "9" * 400, f"{TEMPERATURE} (got '{'9' * 40}')"),
+        ("73.8", "101", "row 2, column 'Humidity': should be a number from 0 to 100 (got '101')"),
+        ("0.083", "-1", "row 2, column 'Wind Speed': should be a number from 0 to 75 (got '-1')"),
+        ("34055.6962", "-34055.6962", f"row 2, {POWER} (got '-34055.6962')"),
+        ("34055.6962", "34055696.2", f"row 2, {POWER} (got '34055696.2')"),
+        ("34055.6962", "nan", f"row 2, {POWER} (got 'nan')"),
+        (",34055.6962", "", "row 2 should have 9 values (got 8)"),
+        ("34055.6962", "34055,6962", "row 2 should have 9 values (got 10)"),
+        (
+            "1/1/2017 0:10",
+            "13/1/2017 0:10",
+            "row 2, column 'DateTime': should be a time such as 7/14/2017 14:30 "
+            "(got '13/1/2017 0:10')",
+        ),
+        (
+            "1/1/2017 0:10",
+            "1/1/2017 0:00",
+            "row 2, column 'DateTime': should be later than the row before it "
+            "(got '1/1/2017 0:00')",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_by_row_and_column(
+    folder: Callable[[bytes | None], Path], old: str, new: str, told: str
+) -> None:
+    head, first, second = GOOD.decode().splitlines()
+    assert old in second
+    content = "\n".join((head, first, second.replace(old, new), "")).encode()
+    path = folder(content)
+    with pytest.raises(BuildError) as error:
+        data.find()
+    assert str(error.value).startswith(f"{path}: {told}. Get the file again")
+    with pytest.raises(BuildError) as parsed:
+        data.parse(content)
+    assert str(parsed.value) == f"energy: {told}. Get the data again."
+
+
 def test_a_folder_in_the_files_place_is_one_line(folder: Callable[[bytes | None], Path]) -> None:
     folder(None).mkdir()
     with pytest.raises(BuildError, match=r"cannot be read \(Is a directory\)"):

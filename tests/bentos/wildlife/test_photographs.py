@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bentos.recipe import BuildError
 from bentos.wildlife import photographs
 from bentos.wildlife.features import LABELS
 from bentos.wildlife.photographs import FOLDER, Photograph
@@ -28,6 +29,31 @@ def test_every_photograph_has_an_author_a_free_licence_and_a_source() -> None:
 
 def test_every_photograph_has_a_truth_and_nothing_else_has() -> None:
     assert sorted(photo.path.name for photo in photographs.load()) == FILES
+
+
+@pytest.mark.parametrize(
+    ("truth", "told"),
+    [
+        (None, "No such file or directory"),
+        ("{", "Expecting property name"),
+        ("[]", "has no attribute 'items'"),
+        ('{"bison.jpg": ["unicorn"]}', "bison.jpg: no such class: unicorn"),
+        ('{"unicorn.jpg": null}', "unicorn.jpg: there is no such photograph"),
+    ],
+    ids=["missing", "cut off", "no object", "an unknown class", "an unknown photograph"],
+)
+def test_a_truth_that_cannot_be_used_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truth: str | None, told: str
+) -> None:
+    path = tmp_path / "truth.json"
+    if truth is not None:
+        path.write_text(truth)
+    monkeypatch.setattr(photographs, "TRUTH", path)
+    with pytest.raises(BuildError) as error:
+        photographs.load()
+    assert str(error.value).startswith(f"{path}: cannot be used (")
+    assert told in str(error.value)
+    assert str(error.value).endswith("Take it from git again.")
 
 
 def test_the_truth_names_classes_that_there_are() -> None:
