@@ -45,8 +45,9 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
         },
     }
     argv = [sys.executable, "-m", "loadtests.gate", "--out", str(folder)]
-    with (folder / "gate.log").open("w") as log:
-        process = subprocess.Popen(
+    with (
+        (folder / "gate.log").open("w") as log,
+        subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -54,7 +55,8 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
             text=True,
             cwd=ROOT,
             start_new_session=True,
-        )
+        ) as process,
+    ):
         status = _follow(process, json.dumps(request), console)
     if console.stopped.is_set():
         msg = "gate: interrupted."
@@ -63,7 +65,11 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
         lines = (folder / "gate.log").read_text().strip().splitlines()
         msg = lines[-1] if lines else f"gate: ended without a word (exit {status})."
         raise GateDidNotRun(msg)
-    figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
+    try:
+        figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
+    except (OSError, ValueError) as e:
+        msg = f"gate: its figures cannot be read ({e}). Run `make up` again."
+        raise GateDidNotRun(msg) from e
     return figures
 
 
