@@ -133,11 +133,6 @@ def inspect(engine: str, ids: Iterable[str]) -> list[str]:
     return [engine, "inspect", "--type", "container", *ids]
 
 
-def start(engine: str, name: str) -> list[str]:
-    """Starts a container that exists."""
-    return [engine, "start", name]
-
-
 def stop(engine: str, names: Iterable[str], timeout_s: int) -> list[str]:
     """Asks containers to end, and kills them after `timeout_s`."""
     return [engine, "stop", "--time", str(timeout_s), *names]

@@ -31,19 +31,6 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
     Raises:
         GateDidNotRun: no token could be signed, the gate ended with a fault, or we were stopped.
     """
-    request = {
-        "base_url": f"http://127.0.0.1:{port}",
-        "token": gate_token(plan),
-        "models": sorted(plan.models),
-        "profile": plan.profile,
-        **({} if saturation else {"saturation_s": 0}),
-        "release": plan.release,
-        "slo": {
-            "latency_p95_ms": plan.slo.latency_p95_ms,
-            "success_ratio": plan.slo.success_ratio,
-            "min_rps": plan.slo.min_rps,
-        },
-    }
     argv = [sys.executable, "-m", "loadtests.gate", "--out", str(folder)]
     with (
         (folder / "gate.log").open("w") as log,
@@ -57,7 +44,7 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
             start_new_session=True,
         ) as process,
     ):
-        status = _follow(process, json.dumps(request), console)
+        status = _follow(process, json.dumps(_request(plan, port, saturation)), console)
     if console.stopped.is_set():
         msg = "gate: interrupted."
         raise GateDidNotRun(msg)
@@ -71,6 +58,23 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
         msg = f"gate: its figures cannot be read ({e}). Run `make up` again."
         raise GateDidNotRun(msg) from e
     return figures
+
+
+def _request(plan: Plan, port: int, saturation: bool) -> dict[str, Any]:
+    """What the gate reads on its standard input."""
+    return {
+        "base_url": f"http://127.0.0.1:{port}",
+        "token": gate_token(plan),
+        "models": sorted(plan.models),
+        "profile": plan.profile,
+        **({} if saturation else {"saturation_s": 0}),
+        "release": plan.release,
+        "slo": {
+            "latency_p95_ms": plan.slo.latency_p95_ms,
+            "success_ratio": plan.slo.success_ratio,
+            "min_rps": plan.slo.min_rps,
+        },
+    }
 
 
 def _follow(process: "subprocess.Popen[str]", request: str, console: Console) -> int:

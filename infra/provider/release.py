@@ -230,6 +230,5 @@ def _clear(machine: Machine) -> None:
         machine.edge_command(edge.set_live(None))
     replicas.remove(machine, lambda _: True)
     live.clear(machine)
-    machine.remove(machine.paths.live)
     for name in machine.names_in(machine.paths.releases):
         machine.remove(machine.paths.releases / name)
