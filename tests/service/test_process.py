@@ -1,5 +1,6 @@
 """The service in a process of its own, as the container runs it."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -21,7 +22,10 @@ PREDICT = "/v1/adder/predict"
 def listening_ports(pid):
     """Ports that a process listens on."""
     process = Path(f"/proc/{pid}")
-    targets = [str(fd.readlink()) for fd in (process / "fd").iterdir()]
+    targets = []
+    for fd in (process / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed since the folder was read
+            targets.append(str(fd.readlink()))
     inodes = {target[8:-1] for target in targets if target.startswith("socket:[")}
     ports = set()
     for table in ("tcp", "tcp6", "udp", "udp6"):
