@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import stack
+from infra import addresses, stack
 from infra.images import manifest
 from infra.targets import local
 
@@ -15,15 +15,14 @@ def main() -> None:
     """Declares the selected stack, or ends with one line per fault."""
     settings = pulumi.Config("bentofleet")
     try:
-        wanted, secrets = stack.read(settings)
-        images = manifest.load_fresh(ROOT)
         name = pulumi.get_stack()
+        wanted, secrets = stack.read(name, settings)
+        images = manifest.load_fresh(ROOT)
         hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
         release = stack.declare(name, wanted, hosts, images, versions, secrets)
     except ValueError as e:
         raise pulumi.RunError(str(e)) from None
-    entry = wanted.hosts[0]
-    pulumi.export("url", f"http://{entry.address}:{wanted.edge.port}")
+    pulumi.export("url", addresses.url(wanted.hosts[0].address, wanted.edge.port))
     pulumi.export("release", release.release)
     pulumi.export("live_since", release.live_since)
     pulumi.export("verdict", release.verdict)

@@ -1,4 +1,4 @@
-"""Names and addresses of machines: which texts are one, and the line for each that is none."""
+"""Names and addresses, of machines and stacks: which texts are one, and the line for the others."""
 
 import ipaddress
 import re
@@ -6,6 +6,12 @@ import re
 from infra import faults
 
 NAME = r"^[a-z][a-z0-9-]{0,29}$"
+_STACK = re.compile(r"(?!.{51})[a-z0-9]+((-+|[._])[a-z0-9]+)*", re.ASCII)
+"""What the path of an image may have in it (the distribution project's reference grammar)."""
+
+TAKEN = "latest"
+"""A link of that name leads to a stack's last report."""
+
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
 
 
@@ -19,6 +25,20 @@ def short_name(text: str) -> str:
         raise ValueError(
             f"is no short name (got {faults.shown(text)}). Begin with a small letter; up to 29 "
             "small letters, digits and hyphens may follow."
+        )
+    return text
+
+
+def stack_name(text: str) -> str:
+    """The stack's name, if image tags, containers and folders can carry it.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if not _STACK.fullmatch(text) or text == TAKEN:
+        raise ValueError(
+            f"stack: its name cannot be used (got {faults.shown(text)}). Name it with at most 50 "
+            f"small letters and digits, with - or _ or . between them, and not {TAKEN}."
         )
     return text
 
@@ -56,6 +76,11 @@ def reachable(text: str) -> str:
             "Write it without scheme, port, path and blanks."
         )
     return text
+
+
+def url(address: str, port: int) -> str:
+    """Where a service answers; an IPv6 address gets its brackets."""
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _is_ip(text: str) -> bool:

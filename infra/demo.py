@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bentos.catalog import MODELS
 from bentos.spec import Table
-from infra import stack_file
+from infra import addresses, stack_file
 from infra.config import ConfigError, Stack
 from service import contract
 
@@ -31,7 +31,7 @@ def main() -> int:
 
 
 def _lines(name: str, stack: Stack) -> list[str]:
-    url = f"http://{stack.hosts[0].address}:{stack.edge.port}"
+    url = addresses.url(stack.hosts[0].address, stack.edge.port)
     report = stack_file.ROOT / "reports" / name / "latest"
     lines = ["", f"Live:    {url}   (docs: {url}{contract.DOCS})", f"Verdict: {_verdict(report)}"]
     lines += [f"Report:  {(report / 'verdict.html').relative_to(stack_file.ROOT)}", ""]
@@ -63,7 +63,10 @@ def _curl(url: str, model: str, auth: str) -> str:
     else:
         photo = contract.example_photos(spec)[0].relative_to(stack_file.ROOT)
         body = f"--data-binary @{photo}"
-    return f"  curl {url}{request.path} {bearer}-H 'Content-Type: {request.content_type}' {body}"
+    bare = "-g " if "[" in url else ""  # else curl takes the brackets for a range of addresses
+    return (
+        f"  curl {bare}{url}{request.path} {bearer}-H 'Content-Type: {request.content_type}' {body}"
+    )
 
 
 if __name__ == "__main__":

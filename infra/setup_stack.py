@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from infra import config, stack_file
+from infra import addresses, config, stack_file
 
 KEYS = stack_file.ROOT / "build" / "keys"
 COMMAND_TIMEOUT_S = 120
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _make(stack: str) -> None:
-    path = stack_file.path_of(stack)
+    path = stack_file.path_of(_checked(stack))
     if not path.exists():
         _say(f"{path.name}: made, a stack on this machine")
         _replace(path, {"config": {config.KEY: this_machine()}})
@@ -48,6 +48,13 @@ def _make(stack: str) -> None:
             "config", "set", "--plaintext", "bentofleet:tokens-jwks", "--stack", stack, stdin=jwks
         )
         _pulumi("config", "set", "--secret", "bentofleet:tokens-key", "--stack", stack, stdin=key)
+
+
+def _checked(stack: str) -> str:
+    try:
+        return addresses.stack_name(stack)
+    except ValueError as e:
+        raise SetupError(str(e)) from e
 
 
 def this_machine() -> dict[str, Any]:
@@ -100,11 +107,17 @@ def _run(argv: list[str], stdin: str = "") -> str:
         msg = f"{argv[0]}: is not on PATH. Run `make setup`."
         raise SetupError(msg) from e
     except subprocess.TimeoutExpired as e:
-        msg = f"{argv[0]}: `{' '.join(argv[:3])}` did not end (waited {COMMAND_TIMEOUT_S} s)."
+        msg = (
+            f"{argv[0]}: `{' '.join(argv[:3])}` did not end (waited {COMMAND_TIMEOUT_S} s). "
+            "Check that PULUMI_BACKEND_URL in .env answers, then run the same command again."
+        )
         raise SetupError(msg) from e
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        msg = f"{argv[0]}: `{' '.join(argv[:3])}` failed ({lines[-1]})."
+        msg = (
+            f"{argv[0]}: `{' '.join(argv[:3])}` failed ({lines[-1]}). "
+            "Mend that, then run the same command again."
+        )
         raise SetupError(msg)
     return done.stdout
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import config, release, token_keys
+from infra import addresses, config, release, token_keys
 from infra.host import Host
 from infra.images import inputs
 from infra.images.manifest import BuiltImage
@@ -38,22 +38,32 @@ def model_versions(root: Path, stack: config.Stack) -> dict[str, str]:
     return {m: str(version) for m, version in versions.items()}
 
 
-def read(settings: pulumi.Config) -> tuple[config.Stack, Secrets]:
+def read(name: str, settings: pulumi.Config) -> tuple[config.Stack, Secrets]:
     """The stack's configuration and its keys.
 
     Raises:
-        ValueError: with every fault of both, a line each.
+        ValueError: with every fault of both and of the stack's name, a line each.
     """
     jwks, key = settings.get("tokens-jwks"), settings.get("tokens-key")
+    unnamed = _name_faults(name)
     try:
         wanted = config.parse(_raw(settings))
     except config.ConfigError as e:
-        raise config.ConfigError([*e.lines, *token_keys.faults(jwks, key, needed=False)]) from e
+        of_keys = token_keys.faults(jwks, key, needed=False)
+        raise config.ConfigError([*unnamed, *e.lines, *of_keys]) from e
     needed = wanted.service.auth == "jwt"
-    if lines := token_keys.faults(jwks, key, needed=needed):
+    if lines := [*unnamed, *token_keys.faults(jwks, key, needed=needed)]:
         raise config.ConfigError(lines)
     secret = pulumi.Output.secret(key) if key and needed else None
     return wanted, Secrets(jwks=jwks or "", tokens_key=secret)
+
+
+def _name_faults(name: str) -> list[str]:
+    try:
+        addresses.stack_name(name)
+    except ValueError as e:
+        return [str(e)]
+    return []
 
 
 def _raw(settings: pulumi.Config) -> object:

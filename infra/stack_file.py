@@ -1,10 +1,12 @@
 """Reads a stack's file without the engine, for commands that only look. Reads no secret."""
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from infra import config
+from infra import addresses, config
 from infra.config import ConfigError, Stack
 from infra.host import Host
 from infra.targets import local
@@ -22,11 +24,16 @@ def load(stack: str) -> Stack:
     """The stack's configuration.
 
     Raises:
-        ConfigError: there is no such file, it is no YAML, or something in it is wrong.
+        ConfigError: the name is none, there is no such file, it is no YAML, or something in it is
+            wrong.
     """
     path = path_of(stack)
     try:
-        content = yaml.safe_load(path.read_text())
+        addresses.stack_name(stack)
+    except ValueError as e:
+        raise ConfigError([str(e)]) from e
+    try:
+        content = yaml.load(path.read_text(), _EachKeyOnce)  # noqa: S506 - a SafeLoader
     except FileNotFoundError as e:
         others = sorted(p.name.split(".")[1] for p in ROOT.glob("Pulumi.*.yaml"))
         known = ", ".join(n for n in others if n != "yaml") or "none yet"
@@ -59,3 +66,21 @@ def hosts(stack: str) -> tuple[Stack, list[Host]]:
     """
     settings = load(stack)
     return settings, local.hosts(stack, settings)
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML as Pulumi reads it: a key that stands twice in a mapping is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping, after its keys were compared."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value} stands there for the second time",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra import stack_file
+from infra import complaints, stack_file
 from infra.config import ConfigError
 from infra.connection import HostError
 from infra.provider.lock import STALE_S, held, living_holder
@@ -26,7 +26,7 @@ CANCEL_TIMEOUT_S = 60
 
 
 class Locked(Exception):
-    """Somebody else has the stack: one line with who, and what to do."""
+    """The stack cannot be used: one line with who has it or what is in the way, and the cure."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class StateLock:
 
 def locks(backend: str, stack: str) -> list[StateLock]:
     """The locks on a stack whose state lies in a local folder; none for any other backend."""
-    url = urlsplit(backend)
-    if url.scheme != "file":
+    state = _folder(backend)
+    if state is None:
         return []
-    folder = Path(unquote(url.path)) / ".pulumi/locks/organization" / PROJECT / stack
+    folder = state / ".pulumi/locks/organization" / PROJECT / stack
     return [lock for path in sorted(folder.glob("*.json")) if (lock := _read(path)) is not None]
 
 
@@ -65,6 +65,30 @@ def _read(path: Path) -> StateLock | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def refuse_unwritable(backend: str) -> None:
+    """Passes when a state that lies in a local folder may be written to, or is no such folder.
+
+    Raises:
+        Locked: this user may not write there, as after a run with sudo.
+    """
+    state = _folder(backend)
+    if state is None or not state.exists():
+        return
+    folders = [state, *(path for path in state.rglob("*") if path.is_dir())]
+    for folder in folders:
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            said = "Permission denied"
+            raise Locked(
+                f"state: {folder} cannot be written to ({said}). "
+                f"{complaints.folder_cure(str(state), said)}"
+            )
+
+
+def _folder(backend: str) -> Path | None:
+    url = urlsplit(backend)
+    return Path(unquote(url.path)) if url.scheme == "file" else None
 
 
 def clear_dead(
@@ -106,8 +130,10 @@ def main() -> int:
     parser.add_argument("--stack", default="demo")
     parser.add_argument("--if-dead", action="store_true", help="only the lock of a dead run")
     args = parser.parse_args()
-    found = locks(os.environ.get("PULUMI_BACKEND_URL", ""), args.stack)
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    found = locks(backend, args.stack)
     try:
+        refuse_unwritable(backend)
         if not args.if_dead:
             _cancel(args.stack)
             _say(f"state: unlocked ({'; '.join(k.told() for k in found) or 'no lock was found'})")
@@ -123,18 +149,30 @@ def main() -> int:
 
 def _cancel(stack: str) -> None:
     argv = ["pulumi", "cancel", "--yes", "--stack", stack, "--non-interactive"]
-    done = subprocess.run(
-        argv,
-        capture_output=True,
-        text=True,
-        cwd=stack_file.ROOT,
-        timeout=CANCEL_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            cwd=stack_file.ROOT,
+            timeout=CANCEL_TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError as e:
+        msg = "pulumi: is not on PATH. Run `make setup`."
+        raise Locked(msg) from e
+    except subprocess.TimeoutExpired as e:
+        raise Locked(_not_cancelled(f"no answer in {CANCEL_TIMEOUT_S} s")) from e
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        msg = f"state: `pulumi cancel` failed ({lines[-1]})."
-        raise Locked(msg)
+        raise Locked(_not_cancelled(lines[-1]))
+
+
+def _not_cancelled(reason: str) -> str:
+    return (
+        f"state: `pulumi cancel` failed ({reason}). Check that PULUMI_BACKEND_URL in .env "
+        "answers, then run `make unlock`."
+    )
 
 
 def _say(line: str) -> None:

@@ -74,7 +74,11 @@ class KeySet:
         except FileNotFoundError:
             pass  # no keys, then
         except OSError as error:
-            _log.error("%s: cannot be read (%s); the keys stay as they were.", self._path, error)
+            _log.error(
+                "%s: cannot be read (%s); the keys stay as they were. Correct its rights.",
+                self._path,
+                error,
+            )
             return
         digest = b"" if content is None else hashlib.sha256(content).digest()
         if digest != self._digest:
@@ -117,15 +121,15 @@ def parse(content: bytes) -> dict[str, PublicKey]:
     try:
         entries = json.loads(content)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise ValueError('not a key set: should be JSON {"keys": [...]}.') from None
+        raise ValueError('not a key set: should be JSON {"keys": [...]}. Write it again.') from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError("not a key set: `keys` should be a list of objects.")
+        raise ValueError("not a key set: `keys` should be a list of objects. Write it again.")
     keys: dict[str, PublicKey] = {}
     for entry in entries:
         if _is_ours(entry):
             kid = entry.get("kid")
             if not isinstance(kid, str) or not kid or kid in keys:
-                raise ValueError(f"every key needs a `kid` of its own (got {kid!r}).")
+                raise ValueError(f"every key needs a `kid` of its own (got {kid!r}). Give it one.")
             keys[kid] = _public_key(kid, entry)
     return keys
 
@@ -149,9 +153,11 @@ def _public_key(kid: str, entry: dict[str, object]) -> PublicKey:
     try:
         key = jwt.PyJWK(entry, algorithm).key
     except (jwt.PyJWTError, ValueError, TypeError) as error:
-        raise ValueError(f"{kid}: cannot be read as a key ({error}).") from None
+        raise ValueError(
+            f"{kid}: cannot be read as a key ({error}). Take it from its source again."
+        ) from None
     if isinstance(key, RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
         return PublicKey(key, RS256)
     if isinstance(key, Ed25519PublicKey):
         return PublicKey(key, EDDSA)
-    raise ValueError(f"{kid}: should have at least {_MIN_RSA_BITS} bits.")
+    raise ValueError(f"{kid}: should have at least {_MIN_RSA_BITS} bits. Use a longer one.")

@@ -26,6 +26,7 @@ from service.runtimes.onnx import OnnxRuntime
 GRAPH_FILE = "model.onnx"
 CARD_FILE = "card.json"
 GOLDEN_FILE = "golden.json"
+REBUILD = "Build the model again."
 
 Answer = dict[str, object]
 Prepared = Any  # a checked row, or a photo's float32 array (3, s, s)
@@ -219,7 +220,9 @@ def load(spec: ModelSpec, path: Path, code: Any, threads: int) -> Model:
     try:
         _check_golden(model, path, golden)
     except (ProblemError, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{spec.name}: {path / GOLDEN_FILE} is broken ({error!r}).") from error
+        raise ValueError(
+            f"{spec.name}: {path / GOLDEN_FILE} is broken ({error!r}). {REBUILD}"
+        ) from error
     return model
 
 
@@ -231,14 +234,14 @@ def _card(name: str, path: Path) -> dict[str, Any]:
     else:
         fault = sums.fault(path, card)
     if fault:
-        raise ValueError(f"{name}: {path}: {fault}. Build the model again.")
+        raise ValueError(f"{name}: {path}: {fault}. {REBUILD}")
     return card
 
 
 def _check_golden(model: Model, path: Path, golden: Mapping[str, Any]) -> None:
     name, tolerance, items = model.spec.name, float(golden["tolerance"]), golden["items"]
     if not items:
-        raise ValueError(f"{name}: {path / GOLDEN_FILE} has no golden answers.")
+        raise ValueError(f"{name}: {path / GOLDEN_FILE} has no golden answers. {REBUILD}")
     inputs = [model.prepare(model.golden_input(item["input"], path)) for item in items]
     most = model.max_batch
     for start in range(0, len(items), most):
@@ -246,7 +249,7 @@ def _check_golden(model: Model, path: Path, golden: Mapping[str, Any]) -> None:
         for number, answer in enumerate(answers, start):
             where = f"{name}: golden answer {number}"
             if isinstance(answer, Exception):
-                raise ValueError(f"{where}: the model failed ({answer!r})")
+                raise ValueError(f"{where}: the model failed ({answer!r}). {REBUILD}")
             seen = orjson.loads(orjson.dumps(answer))  # as a client would see it
             _compare(where, items[number]["answer"], seen, tolerance)
 
@@ -255,7 +258,9 @@ def _compare(where: str, golden: object, answer: object, tolerance: float) -> No
     if isinstance(golden, int | float) and isinstance(answer, int | float):
         difference = abs(answer - golden)
         if not difference <= tolerance or not math.isfinite(answer):
-            raise ValueError(f"{where} differs by {difference:.3g} (tolerance {tolerance:g})")
+            raise ValueError(
+                f"{where} differs by {difference:.3g} (tolerance {tolerance:g}). {REBUILD}"
+            )
     elif isinstance(golden, dict) and isinstance(answer, dict) and golden.keys() == answer.keys():
         for key in golden:
             _compare(where, golden[key], answer[key], tolerance)
@@ -263,16 +268,14 @@ def _compare(where: str, golden: object, answer: object, tolerance: float) -> No
         for one, other in zip(golden, answer, strict=True):
             _compare(where, one, other, tolerance)
     elif golden != answer:
-        raise ValueError(f"{where} is {answer!r:.80} instead of {golden!r:.80}")
+        raise ValueError(f"{where} is {answer!r:.80} instead of {golden!r:.80}. {REBUILD}")
 
 
 def _document(name: str, path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ValueError(f"{name}: {path} cannot be read ({error}). Build the model again.") from (
-            error
-        )
+        raise ValueError(f"{name}: {path} cannot be read ({error}). {REBUILD}") from (error)
     if not isinstance(document, dict):
-        raise ValueError(f"{name}: {path} should be a JSON object. Build the model again.")
+        raise ValueError(f"{name}: {path} should be a JSON object. {REBUILD}")
     return document

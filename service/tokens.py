@@ -61,12 +61,16 @@ def issue(
         ValueError: a bad key, scope, lifetime or subject.
     """
     if not _SCOPE.fullmatch(scope):
-        raise ValueError(f"--scope: should be predict, predict:<model> or gate (got {scope!r}).")
+        raise ValueError(
+            f"--scope: should be predict, predict:<model> or gate (got {scope!r}). Correct it."
+        )
     if not 0 < lifetime_s <= contract.MAX_TOKEN_LIFETIME_S:
         most = contract.MAX_TOKEN_LIFETIME_S // 3600
-        raise ValueError(f"--lifetime: should be at most {most}h (got {lifetime_s}s).")
+        raise ValueError(
+            f"--lifetime: should be from 1s to {most}h (got {lifetime_s}s). Correct it."
+        )
     if not subject:
-        raise ValueError("--subject: should not be empty.")
+        raise ValueError("--subject: should not be empty. Name who gets the token.")
     key = _load(key_pem)
     now = int(time.time())
     claims = {
@@ -175,7 +179,9 @@ def _parser() -> argparse.ArgumentParser:
 def _seconds(lifetime: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd])", lifetime, re.ASCII)
     if match is None:
-        raise ValueError(f"--lifetime: should look like 90s, 10m, 1h or 1d (got {lifetime!r}).")
+        raise ValueError(
+            f"--lifetime: should look like 90s, 10m, 1h or 1d (got {lifetime!r}). Correct it."
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -183,9 +189,11 @@ def _load(key_pem: str) -> PrivateKey:
     try:
         key = load_pem_private_key(key_pem.encode(), password=None)
     except (ValueError, TypeError):  # the library's message may quote the key: do not repeat it
-        raise ValueError("--key: not an unencrypted private key in PEM form.") from None
+        raise ValueError(
+            "--key: not an unencrypted private key in PEM form. Give token-key.pem."
+        ) from None
     if not isinstance(key, Ed25519PrivateKey | RSAPrivateKey):
-        raise ValueError("--key: should be an Ed25519 or RSA key.")
+        raise ValueError("--key: should be an Ed25519 or RSA key. Make one with new-key.")
     return key
 
 

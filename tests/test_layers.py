@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
 }
 INFRA_MAY_IMPORT = {
+    "infra.complaints": set(),
     "infra.faults": set(),
     "infra.addresses": {"infra.faults"},
     "infra.config": {"infra.addresses", "infra.faults"},
@@ -29,11 +30,12 @@ INFRA_MAY_IMPORT = {
     "infra.provider": {
         "infra.provider",
         "infra.commands",
+        "infra.complaints",
         "infra.connection",
         "infra.config",
         "infra.host",
     },
-    "infra.images": {"infra.images", "infra.versions"},
+    "infra.images": {"infra.complaints", "infra.images", "infra.versions"},
 }
 
 

@@ -25,8 +25,12 @@ SCRIPTS = ("tools/setup/*.sh", "Makefile")
 
 NO_MESSAGES = {
     "bentos/energy/evaluate.py": "measures; its words go onto the model's card",
-    "infra/commands/": "makes command lines and files for hosts",
+    **dict.fromkeys(
+        [f"infra/commands/{n}" for n in ("clock", "edge", "files", "ports", "replica", "startup")],
+        "makes command lines and files for hosts",
+    ),
     "infra/demo.py": "prints where the service answers",
+    "infra/provider/live.py": "writes and reads the record of what is live",
     "infra/reference.py": "writes documentation; tells developers to run it again",
     "loadtests/evidence.py": "checks what our own code puts into a verdict",
     "loadtests/figures.py": "names reasons, which loadtests/reasons.py words",
@@ -50,10 +54,10 @@ NO_ROW = {
     "nobody that could be read": "stands for that name",
     "a mapping": "stands for a value, inside a row's message",
     "a file command": "names a command, inside a row's message",
+    "Permission denied": "stands for a reason, inside a row's message",
     "it said nothing": "stands for a last line, inside a row's message",
     "no message": "stands for a last line, inside a row's message",
     "no answer in … s": "an engine's silence, inside a row's message",
-    "…: no answer in … s": "an engine's silence, inside a row's message",
     "unknown to the edge": "the edge's word for a replica, explained in its row",
     "UCI data set 849, … in BENTOFLEET_DATA_DIR": "names the data's source on the card",
 }
@@ -67,7 +71,7 @@ ENOUGH = 10
 """Fixed letters from which a text may match as a pattern; shorter ones match word for word."""
 
 _SAYS = re.compile(r"stderr\.write$|\.(warn|warning|error|append|finish)$")
-_TABLES = ("msg", "ENGLISH", "_WRONG")
+_TABLES = ("msg", "ENGLISH", "_WRONG", "_ENGINE_CURES", "_FOLDER_CURES")
 _WORDS = re.compile(r"[a-z…)]:? [a-z…]")
 _FORMAT = re.compile(r"%[.\d]*[sdfr]|\{\w+\}")
 _VARIABLE = r"\$\{[^}]*\}|\$\([^)]*\)|\$\w+"

@@ -32,8 +32,9 @@ def remove(path: str) -> list[str]:
 
 
 def make_folder(path: str, mode: str) -> list[str]:
-    """Makes a folder, its parents too, and sets its mode."""
-    return ["sh", "-c", 'mkdir -p -- "$1" && chmod "$2" -- "$1"', "sh", path, mode]
+    """Makes a folder, its parents too, and sets its mode; complains in English in any locale."""
+    script = 'export LC_ALL=C; mkdir -p -- "$1" && chmod "$2" -- "$1"'
+    return ["sh", "-c", script, "sh", path, mode]
 
 
 def list_folder(path: str) -> list[str]:

@@ -70,7 +70,7 @@ def ensure(engine: engines.Engine) -> None:
 
     Raises:
         NoWay: it cannot be pulled and mmdebstrap is missing.
-        logs.Failed: making it failed; names the log.
+        logs.Failed: it can neither be pulled nor made; names the log.
     """
     if engine.image_id(versions.BASE_IMAGE):
         return
@@ -85,7 +85,14 @@ def ensure(engine: engines.Engine) -> None:
         f"making it from Debian {versions.DEBIAN_SUITE}'s packages instead and importing it "
         f"under the same name (about half a minute)"
     )
-    _make(engine)
+    try:
+        _make(engine)
+    except logs.Failed as error:
+        raise logs.Failed(
+            f"base image {versions.BASE_IMAGE}: cannot be pulled ({reason}), and making it failed "
+            f"({str(error).rstrip('.')}). Let this machine reach a registry or deb.debian.org "
+            f"(HTTPS_PROXY, http_proxy), or load the image by hand with `{engine.name} load`."
+        ) from error
 
 
 def _pull(engine: engines.Engine) -> str | None:
@@ -116,7 +123,7 @@ def main() -> int:
     try:
         ensure(engines.find())
     except NoWay as error:
-        sys.stderr.write(f"base image: it cannot be pulled ({error}) and mmdebstrap is missing.\n")
+        logs.say(f"it cannot be pulled ({error}), mmdebstrap would make it and is not installed")
         return MISSING_TOOL
     except (ValueError, logs.Failed) as error:
         sys.stderr.write(f"{error}\n")

@@ -180,7 +180,10 @@ def _finished(
 ) -> manifest.BuiltImage:
     image_id = engine.image_id(tag)
     if image_id is None:
-        raise logs.Failed(f"image {name}: the build ended well but {engine.name} has no {tag}.")
+        raise logs.Failed(
+            f"image {name}: the build ended well but {engine.name} has no {tag}. "
+            "Run `make image` again."
+        )
     image = manifest.BuiltImage(
         name=name, tag=tag, image_id=image_id, bento=bento, inputs=made_from
     )

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import complaints
+
 QUESTIONS = {
     "podman": ("info", "--format", "{{.Host.OCIRuntime.Name}}"),
     "docker": ("version", "--format", "{{.Server.Version}}"),
@@ -100,13 +102,16 @@ def choose(asked: str | None, silence: Callable[[str], str | None]) -> str:
         raise ValueError(
             f"BENTOFLEET_ENGINE: no such container engine (got {asked}). Use podman or docker."
         )
-    tried = []
+    said = {}
     for name in [asked] if asked else QUESTIONS:
         reason = silence(name)
         if reason is None:
             return name
-        tried.append(f"{name}: {reason}")
-    raise ValueError(f"containers: no engine answers ({'; '.join(tried)}). {CURE}")
+        said[name] = reason
+    tried = "; ".join(f"{name}: {reason}" for name, reason in said.items())
+    raise ValueError(
+        f"containers: no engine answers ({tried}). {complaints.cure(said, otherwise=CURE)}"
+    )
 
 
 def find() -> Engine:

@@ -46,11 +46,15 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
     ):
         status = _follow(process, json.dumps(_request(plan, port, saturation)), console)
     if console.stopped.is_set():
-        msg = "gate: interrupted."
+        msg = "gate: interrupted. Run `make up` again."
         raise GateDidNotRun(msg)
     if status != 0:
         lines = (folder / "gate.log").read_text().strip().splitlines()
-        msg = lines[-1] if lines else f"gate: ended without a word (exit {status})."
+        msg = (
+            lines[-1]
+            if lines
+            else f"gate: ended without a word (exit {status}). Free memory, then run `make up`."
+        )
         raise GateDidNotRun(msg)
     try:
         figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
@@ -118,6 +122,9 @@ def gate_token(plan: Plan) -> str | None:
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
-        msg = f"tokens-key: no token could be signed ({lines[-1] if lines else 'no message'})."
+        msg = (
+            f"tokens-key: no token could be signed ({lines[-1] if lines else 'no message'}). "
+            "Set bentofleet:tokens-key again."
+        )
         raise GateDidNotRun(msg)
     return done.stdout.strip()

@@ -38,9 +38,10 @@ class OnnxRuntime:
                 path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has no common base for what a bad file raises
-            raise ValueError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)}).") from (
-                error
-            )
+            raise ValueError(
+                f"{path}: ONNX Runtime cannot load it ({_first_line(error)}). "
+                "Build the model again."
+            ) from error
         self._check(path)
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

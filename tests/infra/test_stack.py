@@ -170,7 +170,7 @@ def off(**raw: Any) -> dict[str, Any]:
 def test_the_settings_give_the_stack_and_its_keys() -> None:
     given = settings()
 
-    wanted, secrets = stack.read(given)
+    wanted, secrets = stack.read("lab", given)
 
     assert wanted.service.auth == "jwt"
     assert secrets.jwks == given.get("tokens-jwks")
@@ -178,14 +178,14 @@ def test_the_settings_give_the_stack_and_its_keys() -> None:
 
 
 def test_without_authentication_no_key_is_asked_for_and_none_is_handed_on() -> None:
-    assert stack.read(settings(stack=off(), tokens_jwks=None, tokens_key=None))[1].jwks == ""
-    assert stack.read(settings(stack=off()))[1].tokens_key is None
+    assert stack.read("lab", settings(stack=off(), tokens_jwks=None, tokens_key=None))[1].jwks == ""
+    assert stack.read("lab", settings(stack=off()))[1].tokens_key is None
     assert declare(service={"auth": "off"}).of("Release").get("tokens_key") is None
 
 
 def lines_of(given: Any) -> list[str]:
     with pytest.raises(config.ConfigError) as caught:
-        stack.read(given)
+        stack.read("lab", given)
     return [line.partition(": ")[0] for line in caught.value.lines]
 
 
@@ -207,6 +207,45 @@ def test_faults_of_the_stack_and_of_the_keys_are_told_at_once() -> None:
 @pytest.mark.parametrize("given", [None, "local", "{"], ids=["nothing", "a text", "half of it"])
 def test_no_stack_at_all_is_told(given: str | None) -> None:
     assert lines_of(settings(stack=given)) == ["bentofleet:stack"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["latest", "-x", "Prod", "x/y", "", ".x", "x-", "a..b", "a" * 51],
+    ids=[
+        "the report's link",
+        "an option",
+        "capital letter",
+        "path",
+        "empty",
+        "hidden",
+        "hyphen at the end",
+        "two dots",
+        "too long",
+    ],
+)
+def test_a_name_that_no_folder_and_no_image_can_have_is_refused(name: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        stack.read(name, settings())
+
+    (line,) = caught.value.lines
+    assert line.startswith(f"stack: its name cannot be used (got '{name}'). Name it with at most")
+
+
+@pytest.mark.parametrize("name", ["demo", "lab-2", "eu.prod", "a_b", "0", "a--b", "a" * 50])
+def test_other_names_are_taken(name: str) -> None:
+    assert stack.read(name, settings())[0].kind == "local"
+
+
+def test_a_wrong_name_is_told_beside_the_other_faults() -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        stack.read("latest", settings(stack={"kind": "local"}, tokens_jwks="x"))
+
+    assert [line.partition(": ")[0] for line in caught.value.lines] == [
+        "stack",
+        "bentofleet:stack.hosts",
+        "bentofleet:tokens-jwks",
+    ]
 
 
 def test_a_wrong_key_of_a_stack_without_authentication_is_told_too() -> None:

@@ -29,6 +29,46 @@ def test_a_stack_leads_to_its_hosts(root: Path) -> None:
     assert [(h.name, h.stack) for h in hosts] == [("here", "lab")]
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("config: {}\nconfig: {}\n", "line 2: the key config stands there for the second time"),
+        (
+            GOOD + "  bentofleet:stack: {}\n",
+            "line 5: the key bentofleet:stack stands there for the second time",
+        ),
+        (
+            GOOD + "    edge: {port: 8080}\n    edge: {port: 9090}\n",
+            "line 6: the key edge stands there for the second time",
+        ),
+        (
+            GOOD + "    edge: {port: 8080, 'port': 9090}\n",
+            "line 5: the key port stands there for the second time",
+        ),
+    ],
+    ids=["the whole", "the stack", "a part", "one key, with quotes"],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(root: Path, text: str, line: str) -> None:
+    (root / "Pulumi.lab.yaml").write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        stack_file.load("lab")
+
+    assert caught.value.lines == [f"Pulumi.lab.yaml: is no YAML ({line}). Correct it."]
+
+
+def test_a_key_that_is_a_list_is_no_reason_for_a_traceback(root: Path) -> None:
+    (root / "Pulumi.lab.yaml").write_text("? [a, b]\n: 1\n")
+
+    with pytest.raises(ConfigError, match="is no YAML"):
+        stack_file.load("lab")
+
+
+def test_a_name_that_cannot_be_a_folder_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^stack: its name cannot be used \(got 'latest'\)"):
+        stack_file.load("latest")
+
+
 def test_a_stack_that_does_not_exist_is_told_with_those_that_do(root: Path) -> None:
     (root / "Pulumi.yaml").write_text("name: bentofleet")
     (root / "Pulumi.lab.yaml").write_text(GOOD)

@@ -553,7 +553,9 @@ def test_a_golden_answer_that_differs_keeps_it_from_being_ready(start, own_home,
     assert answer.json() == {
         "status": "not ready",
         "release": "r9",
-        "reasons": ["adder: golden answer 3 differs by 0.2 (tolerance 0.001)"],
+        "reasons": [
+            "adder: golden answer 3 differs by 0.2 (tolerance 0.001). Build the model again."
+        ],
     }
     assert service.get("/livez").status_code == 200
 

@@ -99,8 +99,12 @@ ENCRYPTED = pem(ed25519.Ed25519PrivateKey.generate(), BestAvailableEncryption(b"
     [
         (["--scope", "Predict"], None, "--scope: should be predict"),
         (["--scope", ""], None, "--scope: should be predict"),
-        (["--lifetime", "25h"], None, "--lifetime: should be at most 24h (got 90000s)."),
-        (["--lifetime", "0s"], None, "--lifetime: should be at most 24h (got 0s)."),
+        (
+            ["--lifetime", "25h"],
+            None,
+            "--lifetime: should be from 1s to 24h (got 90000s). Correct it.",
+        ),
+        (["--lifetime", "0s"], None, "--lifetime: should be from 1s to 24h (got 0s). Correct it."),
         (["--lifetime", "1 hour"], None, "--lifetime: should look like 90s, 10m, 1h or 1d"),
         (["--subject", ""], None, "--subject: should not be empty."),
         ([], "nonsense", "--key: not an unencrypted private key in PEM form."),

@@ -43,7 +43,7 @@ def test_shellcheck_finds_nothing() -> None:
 
 
 def test_scripts_that_are_started_can_be_started() -> None:
-    sourced = {"say.sh", "apt.sh"}
+    sourced = {"say.sh", "apt.sh", "checks.sh"}
     for script in SCRIPTS:
         assert os.access(script, os.X_OK) is (script.name not in sourced), script.name
     assert os.access(ROOT / ".ci/run", os.X_OK)
@@ -97,7 +97,7 @@ def test_a_mark_holds_for_the_content_it_was_made_for(tmp_path: Path) -> None:
 
 
 def test_a_failed_step_shows_the_end_and_the_log(tmp_path: Path) -> None:
-    done = bash(f"LOGS={tmp_path}; logged thing sh -c 'echo why; exit 3'; echo on")
+    done = bash(f"LOGS={tmp_path}; logged thing 'no network' sh -c 'echo why; exit 3'; echo on")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("    why\nset-up: 'thing' failed, the whole output is in ")

@@ -12,13 +12,19 @@ can_apt() { apt_door >/dev/null; }
 
 # apt_install REASON PACKAGE...: says what it installs; call it only where can_apt.
 apt_install() {
-    local reason=$1 door
+    local reason=$1 door why packages
     shift
+    packages="$*"
     door=$(apt_door)
-    say "installing with apt ($reason): $*"
+    why="apt cannot fetch $packages (build/logs/setup-apt.log). Correct the sources or the proxy below /etc/apt, or install these packages by other means, then run the same command again."
+    say "installing with apt ($reason): $packages"
+    logged apt "$why" apt_steps "$@"
+}
+
+# One log for both: `update` ends well without a network, and only its warnings tell why nothing is found.
+apt_steps() {
     # shellcheck disable=SC2086  # the door is no word or two words
-    logged apt-update $door apt-get update
-    # shellcheck disable=SC2086
-    logged apt-install $door env DEBIAN_FRONTEND=noninteractive apt-get install -y \
-        --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+    $door apt-get update &&
+        $door env DEBIAN_FRONTEND=noninteractive apt-get install -y \
+            --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }

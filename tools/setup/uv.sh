@@ -17,8 +17,9 @@ fi
 say "installing uv $wanted from PyPI into build/tools/uv"
 rm -rf "$TOOLS/uv.part" "$TOOLS/uv"
 mkdir -p "$TOOLS/bin"
-logged uv-venv python3 -m venv "$TOOLS/uv.part"
-logged uv "$TOOLS/uv.part/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$wanted"
+why="uv $wanted cannot be fetched from PyPI (build/logs/setup-uv.log). Set HTTPS_PROXY, or PIP_INDEX_URL to a mirror, or install uv, then run the same command again."
+logged uv-venv "$why" python3 -m venv "$TOOLS/uv.part"
+logged uv "$why" "$TOOLS/uv.part/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$wanted"
 # Only the binary is used, and it does not mind the move; the rest of that environment is not needed.
 mkdir -p "$TOOLS/uv"
 mv "$TOOLS/uv.part/bin/uv" "$TOOLS/uv/uv"

@@ -69,8 +69,29 @@ def test_where_it_can_neither_be_pulled_nor_made_set_up_is_told(
     monkeypatch.setattr(base.shutil, "which", lambda name: None)
     monkeypatch.setattr(base.engines, "find", lambda: silent)
     assert base.main() == base.MISSING_TOOL
-    assert capsys.readouterr().err.count("\n") == 1
-    assert ran == []
+    told = capsys.readouterr()
+    assert told.out.endswith(
+        "image: it cannot be pulled (no such host), mmdebstrap would make it and is not installed\n"
+    )
+    assert (told.err, ran) == ("", [])
+
+
+def test_where_pulling_and_making_both_fail_one_line_has_both_reasons(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(name: str, command: list[str], environ: object = None) -> None:
+        raise logs.Failed(f"image {name}: mmdebstrap failed.")
+
+    silent = offline(monkeypatch)
+    monkeypatch.setattr(base.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(base.engines, "find", lambda: silent)
+    monkeypatch.setattr(logs, "run", fail)
+    assert base.main() == 1
+    assert capsys.readouterr().err == (
+        f"base image {versions.BASE_IMAGE}: cannot be pulled (no such host), and making it failed "
+        "(image base: mmdebstrap failed). Let this machine reach a registry or deb.debian.org "
+        "(HTTPS_PROXY, http_proxy), or load the image by hand with `podman load`.\n"
+    )
 
 
 def test_the_made_base_has_no_documents_and_nothing_of_this_machine() -> None:

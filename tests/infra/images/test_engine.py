@@ -46,6 +46,12 @@ def test_where_none_answers_one_line_says_why(asked: str | None, message: str) -
     assert message in str(caught.value)
 
 
+def test_an_engine_that_may_not_be_used_is_told_with_its_cure() -> None:
+    said = {"docker": "permission denied while trying to connect to the docker API at unix:///x"}
+    with pytest.raises(ValueError, match=r"Add this user to the group docker .* log in again\.$"):
+        engine.choose(None, {"podman": "not installed", **said}.get)
+
+
 def test_an_engine_that_is_not_on_path_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert engine.why_silent("podman") == "not installed"
