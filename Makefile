@@ -7,13 +7,14 @@ STACK ?= demo
 ARGS ?=
 SCOPE ?= predict
 LIFETIME ?= 1h
+MINUTES ?= 30
 KEY ?= build/keys/token-key.pem
 
 # Without --no-sync this is the plain form of the README: set-up has synced already.
 RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
-.PHONY: help setup demo test check lock format models bento image serve token \
+.PHONY: help setup demo test soak check lock format models bento image serve token \
         preview up refresh destroy status unlock logs load report
 
 help: ## this list
@@ -36,6 +37,11 @@ test: ## all the set-up, models and images, then every test without cloud accoun
 	$(RUN) python -m infra.images.build
 	$(RUN) pytest $(ARGS)
 
+soak: ## the long tests under load: releases and faults for MINUTES=30, then kills and swaps
+	@tools/setup/setup.sh models
+	$(RUN) python -m infra.images.build
+	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live
+
 check: ## format, lint, types, layers, generated files, shell scripts
 	@tools/setup/setup.sh python
 	uv run --no-sync ruff format --check .
@@ -44,7 +50,7 @@ check: ## format, lint, types, layers, generated files, shell scripts
 	uv lock --check --quiet
 	uv run --no-sync python -m infra.images.requirements --check
 	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py
-	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch .ci/run; \
 	else echo "check: shellcheck is not installed, the shell scripts were not checked"; fi
 
 lock: ## write what is made from uv.lock: service/requirements.txt

@@ -4,26 +4,19 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from harness.stack import is_as_before, provider_of, wait_until
 
 from infra.commands import containers, edge, ports
-from infra.host import other_slot
 from infra.provider import live
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conftest import LiveStack
+    from harness.stack import LiveStack
 
 pytestmark = pytest.mark.live
-
-
-def replicas(stack: "LiveStack") -> list[containers.Running]:
-    return [c for c in stack.machine().containers() if c.role == "replica"]
 
 
 def error_lines(done: "subprocess.CompletedProcess[str]") -> list[str]:
@@ -63,7 +56,7 @@ def test_the_first_release_passes_the_gate_and_answers(stack: "LiveStack") -> No
     for model in ("energy", "wildlife"):
         status, body = stack.post(stack.token(), model)
         assert (status, body["release"]) == (200, stack.output("release"))
-    assert len(replicas(stack)) == 2
+    assert len(stack.replicas()) == 2
 
 
 def test_the_evidence_lies_beside_the_verdict(stack: "LiveStack") -> None:
@@ -78,22 +71,22 @@ def test_a_request_without_a_token_is_refused(stack: "LiveStack") -> None:
 
 
 def test_a_second_run_changes_nothing(stack: "LiveStack") -> None:
-    before = replicas(stack)
+    before = stack.replicas()
 
     done = stack.up("--refresh", "--expect-no-changes")
 
     assert done.returncode == 0, done.stdout
-    assert replicas(stack) == before
+    assert stack.replicas() == before
 
 
 def test_an_empty_state_adopts_what_runs(stack: "LiveStack", tmp_path: Path) -> None:
-    before, attempt = replicas(stack), stack.latest_verdict()["started_at"]
+    before, attempt = stack.replicas(), stack.latest_verdict()["started_at"]
     elsewhere = f"file://{tmp_path}"
 
     stack.pulumi("stack", "init", stack.name, backend=elsewhere)
     stack.pulumi("up", "--yes", "--skip-preview", "-s", stack.name, backend=elsewhere)
 
-    assert replicas(stack) == before
+    assert stack.replicas() == before
     assert stack.latest_verdict()["started_at"] == attempt
 
 
@@ -122,15 +115,19 @@ def test_no_secret_lies_in_the_state_or_on_the_host(stack: "LiveStack") -> None:
 
 def test_what_was_changed_by_hand_is_named_and_put_back(stack: "LiveStack") -> None:
     machine = stack.machine()
-    victim, other = replicas(stack)
+    victim, other = stack.replicas()
     machine.remove_container(victim.name)
-    machine.run([machine.engine, "kill", other.name])
+    machine.remove_container(other.name)
+    labels = [word for pair in other.labels.items() for word in ("--label", "=".join(pair))]
+    by_hand = ["--detach", "--name", other.name, *labels, "--memory", "900m", other.image]
+    machine.run([machine.engine, "run", *by_hand])
     machine.write(machine.paths.config, "# by hand\n" + str(machine.read(machine.paths.config)))
     machine.edge_command(edge.set_live("b"))
 
     shown = stack.pulumi("preview", "--refresh", "--diff", "-s", stack.name)
     for words in (
         '"as declared" => "removed"',
+        '"as declared" => "has another memory limit (900 MiB)"',
         '"as declared" => "changed by hand"',
         '"as declared" => "the edge sends users to slot b"',
     ):
@@ -146,18 +143,16 @@ def test_a_new_release_takes_the_traffic_without_losing_a_request(stack: "LiveSt
     old = stack.output("release")
     stack.change(service={"docs": False})
 
-    with stack.steady_client() as client:
+    with stack.crowd() as client:
         done = stack.up()
         new = stack.output("release")
-        deadline = time.monotonic() + 30
-        while not client.releases[new] and time.monotonic() < deadline:
-            time.sleep(0.1)
+        client.wait_for(lambda c: c.releases[new] > 0)
 
     assert done.returncode == 0, done.stdout
     assert new != old
     assert set(client.statuses) == {200}
     assert set(client.releases) == {old, new}
-    assert {c.labels[containers.RELEASE_LABEL] for c in replicas(stack)} == {new}
+    assert {c.labels[containers.RELEASE_LABEL] for c in stack.replicas()} == {new}
 
 
 def test_a_replica_more_needs_no_gate(stack: "LiveStack") -> None:
@@ -166,12 +161,12 @@ def test_a_replica_more_needs_no_gate(stack: "LiveStack") -> None:
 
     done = stack.up()
     assert done.returncode == 0, done.stdout
-    assert len(replicas(stack)) == 3
+    assert len(stack.replicas()) == 3
     assert sum(s.is_up for s in stack.machine().edge_servers()) == 3
     stack.change(service={"replicas": 2})
     done = stack.up()
     assert done.returncode == 0, done.stdout
-    assert len(replicas(stack)) == 2
+    assert len(stack.replicas()) == 2
     assert stack.latest_verdict()["started_at"] == attempt
 
 
@@ -179,7 +174,7 @@ def test_a_release_that_misses_its_slo_is_refused_and_live_goes_on(stack: "LiveS
     live_before = live.read(stack.machine())
     stack.change(service={"threads": 2}, slo={"latency_p95_ms": 0.01})
 
-    with stack.steady_client() as client:
+    with stack.crowd() as client:
         done = stack.up()
 
     assert done.returncode != 0
@@ -189,74 +184,35 @@ def test_a_release_that_misses_its_slo_is_refused_and_live_goes_on(stack: "LiveS
     assert "Traceback" not in done.stdout + done.stderr
     assert live.read(stack.machine()) == live_before
     assert set(client.statuses) == {200}
-    assert {c.labels[containers.RELEASE_LABEL] for c in replicas(stack)} == {
+    assert {c.labels[containers.RELEASE_LABEL] for c in stack.replicas()} == {
         live_before.release if live_before else ""
     }
     assert stack.latest_verdict()["verdict"] == "fail"
 
 
-def start_up(stack: "LiveStack") -> "subprocess.Popen[str]":
-    """`pulumi up` in the background, once its gate sends requests to the candidate."""
-    argv = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "-s", stack.name]
-    process = subprocess.Popen(
-        argv,
-        cwd=stack.root,
-        env=stack.environ,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+def test_a_second_run_is_told_who_walks_and_ctrl_c_puts_back_at_once(
+    stack: "LiveStack", tmp_path: Path
+) -> None:
+    before = stack.live()
+    stack.change(slo={"latency_p95_ms": 2000}, gate={"profile": "release"})
+    elsewhere = f"file://{tmp_path}"
+    stack.pulumi("stack", "init", stack.name, backend=elsewhere)
+
+    process = stack.start_up_to_the_gate()
+    walker = provider_of(process.pid)
+    same_state = stack.make_up()
+    other_state = stack.run(
+        *("pulumi", "up", "--yes", "--skip-preview", "-s", stack.name), backend=elsewhere
     )
-    candidate = other_slot(live_release(stack).slot)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if any(s.slot == candidate and s.sessions for s in stack.machine().edge_servers()):
-            return process
-        time.sleep(0.2)
-    pytest.fail(f"the gate did not start: {process.communicate()[0]}")
-
-
-def live_release(stack: "LiveStack") -> live.Live:
-    now = live.read(stack.machine())
-    assert now is not None
-    return now
-
-
-def provider_of(pulumi: int) -> int:
-    """Process id of our provider, a child of `pulumi`."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        words = path.read_text().rpartition(")")[2].split()
-        command = (path.parent / "cmdline").read_text()
-        if int(words[1]) == pulumi and "infra.provider" in command:
-            return int(path.parent.name)
-    pytest.fail("the provider is not running")
-
-
-def wait_until(is_so: "Callable[[], bool]", what: str, timeout_s: float = 90) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-
-
-def is_as_before(stack: "LiveStack", before: live.Live) -> bool:
-    """Whether `before` alone is there, with all its replicas, and nobody walks."""
-    machine = stack.machine()
-    return (
-        live.read(machine) == before
-        and machine.edge_live() == before.slot
-        and {c.labels[containers.RELEASE_LABEL] for c in replicas(stack)} == {before.release}
-        and machine.read(machine.paths.lock) is None
-    )
-
-
-def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack") -> None:
-    before = live_release(stack)
-    stack.change(slo={"latency_p95_ms": 2000})
-
-    process = start_up(stack)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
+    stack.change(gate={"profile": "short"})
 
+    assert same_state.returncode != 0
+    assert f"pid {process.pid}" in same_state.stdout + same_state.stderr
+    assert other_state.returncode != 0
+    (line,) = {e for e in error_lines(other_state) if "being walked" in e}
+    assert f"{os.uname().nodename}, pid {walker}, since" in line
     assert process.returncode != 0
     assert "interrupted" in out
     assert is_as_before(stack, before)
@@ -266,13 +222,13 @@ def test_ctrl_c_in_the_gate_puts_back_and_ends_with_an_error(stack: "LiveStack")
 def test_a_killed_pulumi_leaves_a_walk_that_puts_back_and_a_lock_that_the_next_run_clears(
     stack: "LiveStack",
 ) -> None:
-    before = live_release(stack)
-    process = start_up(stack)
+    before = stack.live()
+    process = stack.start_up_to_the_gate()
 
     process.kill()
     process.communicate()
 
-    with stack.steady_client() as client:
+    with stack.crowd() as client:
         wait_until(lambda: is_as_before(stack, before), "the walk did not put back")
     assert set(client.statuses) == {200}
     locked = stack.up()
@@ -284,33 +240,20 @@ def test_a_killed_pulumi_leaves_a_walk_that_puts_back_and_a_lock_that_the_next_r
 def test_a_killed_provider_leaves_live_alone_and_the_next_run_converges(
     stack: "LiveStack",
 ) -> None:
-    before = live_release(stack)
-    process = start_up(stack)
+    before = stack.live()
+    process = stack.start_up_to_the_gate()
 
     os.kill(provider_of(process.pid), signal.SIGKILL)
     process.communicate(timeout=120)
 
     assert process.returncode != 0
     assert live.read(stack.machine()) == before
-    with stack.steady_client() as client:
+    with stack.crowd() as client:
         done = stack.up()
     assert done.returncode == 0, done.stdout
     assert set(client.statuses) == {200}
-    assert is_as_before(stack, live_release(stack))
-    assert live_release(stack).release == stack.output("release") != before.release
-
-
-def test_after_a_reboot_the_start_script_brings_back_live_alone(stack: "LiveStack") -> None:
-    machine = stack.machine()
-    for container in machine.containers():
-        machine.run([machine.engine, "stop", "--time", "1", container.name])
-
-    machine.run(["sh", str(machine.paths.start)])
-
-    deadline = time.monotonic() + 60
-    while stack.post(stack.token())[0] != 200 and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert stack.up("--refresh", "--expect-no-changes").returncode == 0
+    assert is_as_before(stack, stack.live())
+    assert stack.live().release == stack.output("release") != before.release
 
 
 def test_destroy_leaves_nothing(stack: "LiveStack") -> None:
