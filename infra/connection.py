@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -84,6 +85,7 @@ class Local:
                 text=True,
                 errors="replace",
                 timeout=timeout_s,
+                cwd=tempfile.gettempdir(),  # conmon leaves a file `oom` where it was started
                 # Ctrl-C in the terminal reaches the engine and us; a half-run command helps nobody
                 start_new_session=True,
                 check=False,

@@ -57,7 +57,7 @@ class Paths:
 
     @property
     def edge(self) -> PurePosixPath:
-        """Folder mounted into the edge: its configuration and the live map."""
+        """Folder mounted into the edge: its configuration, the live map, the walk's lock."""
         return self.root / "edge"
 
     @property
@@ -72,7 +72,7 @@ class Paths:
 
     @property
     def live_map(self) -> PurePosixPath:
-        """HAProxy's map that says which slot is live; a restarted edge reads it again."""
+        """Which release is live, in which slot: HAProxy's map, with notes (`provider.live`)."""
         return self.edge / "live.map"
 
     @property
@@ -81,19 +81,14 @@ class Paths:
         return self.keys / "jwks.json"
 
     @property
-    def live(self) -> PurePosixPath:
-        """Which release is live, in which slot, since when."""
-        return self.root / "live.json"
-
-    @property
     def start(self) -> PurePosixPath:
         """Script that starts the edge and the live release after a reboot."""
         return self.root / "start"
 
     @property
     def lock(self) -> PurePosixPath:
-        """Who is walking a release on this host."""
-        return self.root / "walk.lock"
+        """Who is walking a release on this host; beside the map, for the edge's watcher."""
+        return self.edge / "walk.lock"
 
     @property
     def releases(self) -> PurePosixPath:

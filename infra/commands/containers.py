@@ -159,7 +159,7 @@ def logs(engine: str, name: str, since: str | None, lines: int) -> list[str]:
     return [engine, "logs", "--timestamps", *after, "--tail", str(lines), name]
 
 
-def log_end(engine: str, name: str, lines: int = 5) -> list[str]:
+def log_end(engine: str, name: str, lines: int) -> list[str]:
     """The last lines that a container printed, as they are."""
     return [engine, "logs", "--tail", str(lines), name]
 
@@ -198,6 +198,8 @@ class Running:
         status: the engine's word: running, exited, created, restarting...
         image_id: without `sha256:`.
         started_at: ISO 8601, as the engine writes it.
+        image: tag that it was started from.
+        memory_mib: its memory limit now; None where it was not told, as is `env`.
     """
 
     name: str
@@ -207,11 +209,24 @@ class Running:
     started_at: str
     restarts: int
     out_of_memory: bool = False
+    image: str = ""
+    memory_mib: int | None = None
+    env: Mapping[str, str] | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
         return self.status == "running"
+
+    def differs_from(self, wanted: Container) -> str | None:
+        """How it differs from what was declared, by label or changed afterwards; None: not."""
+        if self.spec != wanted.spec:
+            return "started with other settings"
+        if self.memory_mib not in (None, wanted.memory_mib):
+            return f"has another memory limit ({self.memory_mib} MiB)"
+        env = wanted.env if self.env is None else self.env
+        changed = sorted(key for key in wanted.env if env.get(key) != wanted.env[key])
+        return f"has other settings ({', '.join(changed)})" if changed else None
 
     @property
     def role(self) -> str:
@@ -224,21 +239,30 @@ class Running:
         return self.labels.get(SPEC_LABEL, "")
 
 
+def is_gone(complaint: str) -> bool:
+    """Whether the engine only complains that a container is not there (any more)."""
+    lines = [line for line in complaint.lower().splitlines() if line.strip()]
+    return bool(lines) and all("no such " in line for line in lines)
+
+
 def parse_inspect(text: str) -> list[Running]:
     """Reads `inspect`'s answer, Docker's or Podman's."""
     return [_running(item) for item in json.loads(text or "[]")]
 
 
 def _running(item: dict[str, Any]) -> Running:
-    state = item["State"]
+    state, config = item["State"], item["Config"]
     return Running(
         name=item["Name"].removeprefix("/"),
         status=str(state["Status"]).lower(),
         image_id=short_id(item["Image"]),
-        labels=item["Config"].get("Labels") or {},
+        labels=config.get("Labels") or {},
         started_at=str(state.get("StartedAt", "")),
         restarts=int(item.get("RestartCount", 0)),
         out_of_memory=bool(state.get("OOMKilled", False)),
+        image=str(config.get("Image", "")),
+        memory_mib=item.get("HostConfig", {}).get("Memory", 0) >> 20,
+        env=dict(pair.partition("=")[::2] for pair in config.get("Env") or []),
     )
 
 

@@ -98,11 +98,6 @@ def server(number: int) -> str:
     return f"r{number}"
 
 
-def live_map(slot: str | None) -> str:
-    """The map file that makes `slot` live; None: no release yet."""
-    return f"live {slot or 'none'}\n"
-
-
 def set_live(slot: str | None) -> str:
     """Runtime command that moves all new requests to `slot` at once."""
     return f"set map {LIVE_MAP} live {slot or 'none'}\n"

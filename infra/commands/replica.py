@@ -18,9 +18,14 @@ KEYS_FOLDER = str(PurePosixPath(contract.JWKS_PATH).parent)
 ROLE = "replica"
 
 
+def prefix(stack: str) -> str:
+    """What the names of a stack's replicas begin with; the release follows."""
+    return f"bentofleet-{stack}"
+
+
 def name(stack: str, release: str, number: int) -> str:
     """A replica's container name."""
-    return f"bentofleet-{stack}-{release}-{number}"
+    return f"{prefix(stack)}-{release}-{number}"
 
 
 def container(

@@ -1,10 +1,34 @@
 """What brings a stack back after a reboot: a script, and the systemd unit that runs it."""
 
 import shlex
-from collections.abc import Sequence
 
 UNIT_FOLDER = "/etc/systemd/system"
 USER_UNIT_FOLDER = ".config/systemd/user"
+
+_SCRIPT = """\
+#!/bin/sh
+# Starts the live release and the edge after a reboot: kept and candidate ones stay off.
+set -u
+failed=0
+note() { sed -n "s/^$1 //p" @live_map; }
+case "$(note live)" in
+    a | b) live=@prefix-$(note '# release') replicas=$(note '# replicas') ;;
+    *) live=none replicas=0 ;;
+esac
+number=1
+while [ "$number" -le "$replicas" ]; do
+    @engine start "$live-$number" >/dev/null || failed=1
+    number=$((number + 1))
+done
+@engine start @edge >/dev/null || failed=1
+for name in $(@engine ps @filters --format '{{.Names}}'); do
+    case "$name" in
+        "$live"-*) ;;
+        *) @engine stop "$name" >/dev/null ;;
+    esac
+done
+exit "$failed"
+"""
 
 
 def unit_name(stack: str) -> str:
@@ -13,35 +37,29 @@ def unit_name(stack: str) -> str:
 
 
 def script(
-    engine: str, edge: str | None, live: Sequence[str], replica_filters: Sequence[str]
+    *, engine: str, edge: str, prefix: str, live_map: str, replica_filters: tuple[str, ...]
 ) -> str:
-    """A script that starts the live release and the edge, and stops every other replica.
+    """A script that starts what the live map names and the edge, and stops every other replica.
 
     Safe to run twice. Its exit status is 1 when something did not start.
 
     Args:
-        edge: the edge's container; None before there is one.
-        live: containers of the live release.
+        edge: the edge's container.
+        prefix: what the names of the stack's replicas begin with, before the release.
+        live_map: path of the file that says which release is live.
         replica_filters: the engine's filters that together name every replica of the stack.
     """
-    names = " ".join(shlex.quote(name) for name in live)
-    filters = " ".join(f"--filter {shlex.quote(f)}" for f in replica_filters)
-    lines = [
-        "#!/bin/sh",
-        "# Starts the live release after a reboot: kept and candidate ones stay off.",
-        "set -u",
-        "failed=0",
-        *(f"{engine} start {shlex.quote(name)} >/dev/null || failed=1" for name in live),
-        *([f"{engine} start {shlex.quote(edge)} >/dev/null || failed=1"] if edge else []),
-        f"for name in $({engine} ps {filters} --format '{{{{.Names}}}}'); do",
-        f'    case " {names} " in',
-        '        *" $name "*) ;;',
-        f'        *) {engine} stop "$name" >/dev/null ;;',
-        "    esac",
-        "done",
-        'exit "$failed"',
-    ]
-    return "\n".join(lines) + "\n"
+    words = {
+        "@engine": engine,
+        "@edge": shlex.quote(edge),
+        "@prefix": shlex.quote(prefix),
+        "@live_map": shlex.quote(live_map),
+        "@filters": " ".join(f"--filter {shlex.quote(f)}" for f in replica_filters),
+    }
+    text = _SCRIPT
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
 
 
 def unit(stack: str, start: str, rootless: bool) -> str:

@@ -14,7 +14,8 @@ from infra import versions
 
 BENTOFILE = "bentofile.yaml"
 SERVICE_RECIPE = "infra/images/service.dockerfile.j2"
-EDGE_RECIPE = "infra/images/edge.Containerfile"
+EDGE = "infra/images/edge"
+EDGE_RECIPE = f"{EDGE}/Containerfile"
 
 MISSING = "missing"
 """Stands for the hash of a model that is not in the store."""
@@ -33,7 +34,8 @@ def tag_of(inputs: Mapping[str, str]) -> str:
 
 def of_edge(root: Path) -> dict[str, str]:
     """Inputs of the edge image."""
-    return {EDGE_RECIPE: _file_hash(root / EDGE_RECIPE), **_shared()}
+    files = sorted(path.name for path in (root / EDGE).iterdir() if path.is_file())
+    return {**{f"{EDGE}/{name}": _file_hash(root / EDGE / name) for name in files}, **_shared()}
 
 
 def of_service(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -71,7 +73,10 @@ def read_bentofile(root: Path) -> dict[str, list[str]]:
     for key in ("include", "models"):
         value = content.get(key) if isinstance(content, dict) else None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ValueError(f"{BENTOFILE}: {key} should be a list of strings (got {value!r}).")
+            raise ValueError(
+                f"{BENTOFILE}: {key} should be a list of strings (got {value!r}). Put it right "
+                "and run again."
+            )
         lists[key] = value
     return lists
 

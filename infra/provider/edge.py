@@ -6,6 +6,7 @@ from infra.commands import containers, edge, ports
 from infra.commands.containers import Container
 from infra.config import MAX_REPLICAS
 from infra.host import SLOTS
+from infra.provider import live
 from infra.provider.console import Console
 from infra.provider.machine import Machine, wait_until
 from infra.provider.resource import (
@@ -50,7 +51,7 @@ class Edge(Resource):
         changed = _write_files(machine, inputs)
         if there is None or not there.is_running:
             machine.ensure(wanted, [])
-        elif there.spec != wanted.spec or there.image_id != _image_id(inputs):
+        elif there.differs_from(wanted) or there.image_id != _image_id(inputs):
             _replace(machine, wanted, console)
         elif changed:
             _reload(machine)
@@ -108,7 +109,7 @@ def _write_files(machine: Machine, inputs: Plain) -> bool:
     if machine.read(paths.jwks) != keys:
         machine.write(paths.jwks, keys)  # the replicas see the new file by themselves
     if machine.read(paths.live_map) is None:
-        machine.write(paths.live_map, edge.live_map(None))
+        live.write(machine, live.serving(machine))
     config = _config(machine, inputs)
     if machine.read(paths.config) == config:
         return False
@@ -181,5 +182,4 @@ def _look_at_container(machine: Machine, state: Plain) -> str:
         return f"not running ({there.status})"
     if there.image_id != _image_id(state):
         return f"runs another image ({there.image_id[:12]})"
-    wanted = _container(machine, state).spec
-    return AS_DECLARED if there.spec == wanted else "started with other settings"
+    return there.differs_from(_container(machine, state)) or AS_DECLARED

@@ -134,7 +134,7 @@ def living_holder(machine: Machine) -> "Holder | Unreadable | None":
     than `STALE_S`. A lock that cannot be read counts as somebody's until then.
     """
     age_s = machine.connection.run(files.age_s(str(machine.paths.lock)))
-    if age_s.status != 0 or int(age_s.out) >= STALE_S:
+    if age_s.status != 0 or abs(int(age_s.out)) >= STALE_S:  # or a clock that was set back
         return None
     holder = read(machine)
     if holder is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from infra import complaints
 from infra.commands import containers, edge, files
 from infra.commands.containers import Container, Running
 from infra.connection import Connection, HostError, Unreachable, connect
@@ -79,12 +80,18 @@ class Machine:
         ids = self.run(containers.list_ids(self.engine, self.host.stack)).split()
         if not ids:
             return []
-        return containers.parse_inspect(self.run(containers.inspect(self.engine, ids)))
+        done = self.connection.run(containers.inspect(self.engine, ids))
+        if done.status != 0 and not containers.is_gone(done.err):  # one went between the two calls
+            raise HostError(
+                f"{self.host.name}: cannot look at containers ({_last_line(done.err)}). "
+                "Look whether the container engine is well."
+            )
+        return containers.parse_inspect(done.out)
 
     def ensure(self, wanted: Container, there: Sequence[Running]) -> bool:
         """Starts `wanted` unless it runs already with the same settings; whether it was started."""
         found = next((c for c in there if c.name == wanted.name), None)
-        if found and found.spec == wanted.spec and found.is_running:
+        if found and found.is_running and not found.differs_from(wanted):
             return False
         self.remove_container(wanted.name)
         self.run(containers.run(self.engine, wanted))
@@ -102,16 +109,20 @@ class Machine:
     def remove_container(self, name: str) -> None:
         """Removes a container, running or not, there or not."""
         done = self.connection.run(containers.remove(self.engine, name))
-        if done.status != 0 and "no such container" not in done.err.lower():
+        if done.status != 0 and not containers.is_gone(done.err):
             raise HostError(
                 f"{self.host.name}: cannot remove container {name} ({_last_line(done.err)})."
             )
 
     def last_words(self, name: str) -> str:
         """The last line that a container printed; empty when there is none."""
-        done = self.connection.run(containers.log_end(self.engine, name))
-        lines = [line for line in (done.out + done.err).splitlines() if line.strip()]
+        lines = [line for line in self.log_end(name, 5).splitlines() if line.strip()]
         return lines[-1].strip()[:300] if lines else ""
+
+    def log_end(self, name: str, lines: int) -> str:
+        """The last lines that a container printed, as they are."""
+        done = self.connection.run(containers.log_end(self.engine, name, lines))
+        return done.out + done.err
 
     # -- images ---------------------------------------------------------------------------------
 
@@ -199,17 +210,19 @@ def open_machine(host: Host) -> Machine:
             "Install Docker or Podman."
         )
         raise HostError(msg)
-    complaints = []
+    said: dict[str, str] = {}
     for engine in installed:
         try:
             done = connection.run(containers.version(engine), timeout_s=ENGINE_TIMEOUT_S)
         except Unreachable:
-            complaints.append(f"{engine}: no answer in {ENGINE_TIMEOUT_S:.0f} s")
+            said[engine] = f"no answer in {ENGINE_TIMEOUT_S:.0f} s"
             continue
         if done.status == 0:
             return Machine(host, connection, engine)
-        complaints.append(f"{engine}: {_last_line(done.err)}")
-    msg = f"{host.name}: the container engine does not answer ({'; '.join(complaints)}). Start it."
+        said[engine] = _last_line(done.err)
+    told = "; ".join(f"{engine}: {words}" for engine, words in said.items())
+    cure = complaints.cure(said, otherwise="Start it.")
+    msg = f"{host.name}: the container engine does not answer ({told}). {cure}"
     raise Unreachable(msg)
 
 

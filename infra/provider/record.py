@@ -58,6 +58,10 @@ class Record:
             )
         )
 
+    def keep_log(self, host: str, container: str, lines: str) -> None:
+        """Keeps the end of a container's log beside the verdict."""
+        (self.folder / f"{host}-{container}.log").write_text(lines)
+
     def finish(self, outcome: Outcome, reasons: list[str]) -> None:
         """Settles the verdict and writes its files."""
         self.outcome, self._reasons = outcome, reasons

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from infra.commands import edge, replica
 from infra.commands.containers import Running
 from infra.config import MAX_REPLICAS
-from infra.connection import HostError, Unreachable
+from infra.connection import HostError
 from infra.host import Host
 from infra.provider import keep, live, replicas
 from infra.provider.console import Console
@@ -68,14 +68,14 @@ class Release(Resource):
         """Weights, replicas and strangers on every host that answers."""
         plan = Plan.from_inputs(state)
         found: dict[str, str] = {}
-        silent: list[str] = []
+        silent: list[HostError] = []
         for host in plan.hosts:
             try:
                 found.update(_look_at(open_machine(host), plan))
-            except Unreachable as e:
-                silent.append(str(e))
+            except HostError as e:
+                silent.append(e)  # and the others' drift still shows
         if len(silent) == len(plan.hosts):
-            raise Unreachable("; ".join(silent))
+            raise type(silent[0])("; ".join(str(e) for e in silent))
         return found
 
     def delete(self, state: Plain, console: Console) -> None:
@@ -96,6 +96,8 @@ def converge(plan: Plan, machines: Sequence[Machine], console: Console, lock: Lo
     Raises:
         Refused: the release did not pass; what was live before stays.
     """
+    for machine in machines:
+        live.mend(machine)
     behind = [m for m in machines if not _is_live(m, plan)]
     for machine in machines:
         if machine not in behind:  # an earlier run got so far, and was then killed
@@ -167,7 +169,8 @@ def _mend_replica(
     wanted = plan.container(machine.host, machine.paths, now.slot, number)
     found = next((c for c in there if c.name == wanted.name), None)
     image_id = machine.image_id(plan.image)
-    if found and found.is_running and found.spec == wanted.spec and found.image_id == image_id:
+    is_same = found and not found.differs_from(wanted) and found.image_id == image_id
+    if found and found.is_running and is_same:
         return
     if found and found.is_running:
         machine.edge_command(edge.set_state(now.slot, number, "drain"))
@@ -199,8 +202,6 @@ def _weights(machine: Machine, plan: Plan, now: Live | None, there: Sequence[Run
         return "no release is live"
     if now.release != plan.release:
         return f"release {now.release} is live"
-    if machine.read(machine.paths.live_map) != edge.live_map(now.slot):
-        return "live.map changed by hand"
     running = {c.name for c in there if c.is_running}
     if machine.edge_name not in running:
         return "the edge is not running"
@@ -218,8 +219,8 @@ def _replica(
     if not found.is_running:
         return f"not running ({found.status})"
     wanted = plan.container(machine.host, machine.paths, now.slot if now else "a", number)
-    if found.spec != wanted.spec:
-        return "started with other settings"
+    if difference := found.differs_from(wanted):
+        return difference
     if found.image_id != machine.image_id(plan.image):
         return f"runs another image ({found.image_id[:12]})"
     return AS_DECLARED
@@ -229,6 +230,6 @@ def _clear(machine: Machine) -> None:
     if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
         machine.edge_command(edge.set_live(None))
     replicas.remove(machine, lambda _: True)
-    live.clear(machine)
+    live.write(machine, None)
     for name in machine.names_in(machine.paths.releases):
         machine.remove(machine.paths.releases / name)

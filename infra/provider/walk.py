@@ -21,6 +21,9 @@ from infra.provider.record import Record
 from infra.provider.resource import Refused
 from loadtests.slo import Outcome, judge
 
+KEPT_LOG_LINES = 200
+"""Of each candidate that was refused, beside the verdict."""
+
 
 class StepFailed(Exception):
     """The candidate is not good enough: its arguments are the reasons, a line each."""
@@ -97,6 +100,7 @@ class Walk:
 
     def _ready_on(self, machine: Machine) -> None:
         slot = self._slot(machine)
+        restore(machine, self.before[machine.host.name])  # a killed walk may have left it elsewhere
         replicas.start(machine, self.plan, slot)
         replicas.await_ready(machine, self.plan, slot, self.console, self._may_go_on)
 
@@ -208,7 +212,14 @@ class Walk:
         for machine in self.machines:
             was, slot = self.before[machine.host.name], self._slot(machine)
             self._try(partial(restore, machine, was))
+            self._try(partial(self._keep_logs, machine, slot))
             self._try(partial(replicas.remove, machine, replicas.in_slot(slot)))
+
+    def _keep_logs(self, machine: Machine, slot: str) -> None:
+        """What a refused candidate printed last: its containers are about to go."""
+        for candidate in filter(replicas.in_slot(slot), replicas.of_role(machine.containers())):
+            lines = machine.log_end(candidate.name, KEPT_LOG_LINES)
+            self.record.keep_log(machine.host.name, candidate.name, lines)
 
     def _try(self, work: Callable[[], object]) -> None:
         """Goes on with the other hosts when one cannot be put back, and names it."""
@@ -274,12 +285,8 @@ def set_live(machine: Machine, now: Live) -> None:
 
 
 def is_at(machine: Machine, now: Live) -> bool:
-    """Whether record, map and running edge all give `now` the traffic."""
-    return (
-        live.read(machine) == now
-        and machine.read(machine.paths.live_map) == edge.live_map(now.slot)
-        and machine.edge_live() == now.slot
-    )
+    """Whether record and running edge both give `now` the traffic."""
+    return live.read(machine) == now and machine.edge_live() == now.slot
 
 
 def restore(machine: Machine, was: Live | None) -> None:
@@ -288,5 +295,5 @@ def restore(machine: Machine, was: Live | None) -> None:
         if not is_at(machine, was):
             set_live(machine, was)
         return
-    live.clear(machine)
+    live.write(machine, None)
     machine.edge_command(edge.set_live(None))

@@ -89,6 +89,53 @@ def test_both_engines_answers_read_the_same(item: dict[str, object]) -> None:
     assert found.restarts == 2
 
 
+def started(**change: object) -> containers.Running:
+    """What the engine says of CONTAINER, with something changed afterwards."""
+    facts: dict[str, object] = {
+        "name": CONTAINER.name,
+        "status": "running",
+        "image_id": "abc",
+        "labels": {containers.SPEC_LABEL: CONTAINER.spec},
+        "started_at": "",
+        "restarts": 0,
+        "memory_mib": 512,
+        "env": {"A": "1", "PATH": "/usr/bin"},
+    }
+    return containers.Running(**(facts | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"labels": {}}, "started with other settings"),
+        ({"memory_mib": 300}, "has another memory limit (300 MiB)"),
+        ({"env": {"A": "2"}}, "has other settings (A)"),
+        ({"env": {}}, "has other settings (A)"),
+        ({"memory_mib": None, "env": None}, None),
+    ],
+)
+def test_what_was_changed_after_the_start_is_named(
+    change: dict[str, object], words: str | None
+) -> None:
+    assert started(**change).differs_from(CONTAINER) == words
+
+
+@pytest.mark.parametrize(
+    ("complaint", "is_gone"),
+    [
+        ("Error: inspecting object: no such container 7350\n", True),
+        ("Error response from daemon: No such container: x\nError: No such object: y\n", True),
+        ("Error: no such container 7350\nError: the store is locked\n", False),
+        ("", False),
+    ],
+)
+def test_a_container_that_went_is_told_from_an_engine_that_is_ill(
+    complaint: str, is_gone: bool
+) -> None:
+    assert containers.is_gone(complaint) == is_gone
+
+
 def test_a_container_without_labels_has_no_role_and_no_spec() -> None:
     item = {**PODMAN, "Config": {"Labels": None}}
     (found,) = containers.parse_inspect(json.dumps([item]))

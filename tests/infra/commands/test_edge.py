@@ -10,6 +10,7 @@ import pytest
 
 from infra.commands import edge
 from infra.host import Ports
+from infra.provider import live
 
 
 def config(replicas: int = 2) -> str:
@@ -47,7 +48,7 @@ def test_the_configuration_says_nothing_of_what_is_live() -> None:
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed here")
 def test_haproxy_accepts_the_configuration(tmp_path: Path) -> None:
     text = config().replace(edge.FOLDER, str(tmp_path)).replace("/run/haproxy", str(tmp_path))
-    (tmp_path / "live.map").write_text(edge.live_map(None))
+    (tmp_path / "live.map").write_text(live.text(None))
     (tmp_path / "haproxy.cfg").write_text(text)
 
     done = subprocess.run(

@@ -3,41 +3,71 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from infra.commands import startup
+from infra.provider import live
 
 ENGINE = """\
 #!/bin/sh
 case "$1" in
-    ps) echo demo-live-1; echo demo-candidate-1 ;;
-    start) test "$2" != broken || exit 1; echo "start $2" >> "$LOG" ;;
+    ps) echo demo-new-1; echo demo-newer-1; echo demo-old-1 ;;
+    start) test "$2" != "$BROKEN" || exit 1; echo "start $2" >> "$LOG" ;;
     *) echo "$1 $2" >> "$LOG" ;;
 esac
 """
+LIVE = live.Live(release="new", slot="b", replicas=2, since="2026-01-01", image="x:1")
 
 
-def run_script(tmp_path: Path, live: list[str]) -> tuple[int, list[str]]:
+def run_script(tmp_path: Path, live_map: str | None, broken: str = "") -> tuple[int, list[str]]:
     engine = tmp_path / "engine"
     engine.write_text(ENGINE)
     engine.chmod(0o755)
+    if live_map is not None:
+        (tmp_path / "live.map").write_text(live_map)
     script = tmp_path / "start"
-    script.write_text(startup.script(str(engine), "demo-edge", live, ["label=stack=demo"]))
+    script.write_text(
+        startup.script(
+            engine=str(engine),
+            edge="demo-edge",
+            prefix="demo",
+            live_map=str(tmp_path / "live.map"),
+            replica_filters=("label=stack=demo",),
+        )
+    )
     log = tmp_path / "log"
-    done = subprocess.run(["sh", str(script)], env={"LOG": str(log), "PATH": "/usr/bin:/bin"})
+    environ = {"LOG": str(log), "PATH": "/usr/bin:/bin", "BROKEN": broken}
+    done = subprocess.run(["sh", str(script)], env=environ, stderr=subprocess.DEVNULL)
     return done.returncode, log.read_text().splitlines()
 
 
-def test_the_live_release_starts_and_a_candidate_is_stopped(tmp_path: Path) -> None:
-    status, calls = run_script(tmp_path, ["demo-live-1"])
+def test_the_live_release_starts_and_kept_and_candidate_ones_are_stopped(tmp_path: Path) -> None:
+    status, calls = run_script(tmp_path, live.text(LIVE))
 
     assert status == 0
-    assert calls == ["start demo-live-1", "start demo-edge", "stop demo-candidate-1"]
+    assert calls == [
+        "start demo-new-1",
+        "start demo-new-2",
+        "start demo-edge",
+        "stop demo-newer-1",
+        "stop demo-old-1",
+    ]
 
 
 def test_one_container_that_does_not_start_does_not_keep_the_others_down(tmp_path: Path) -> None:
-    status, calls = run_script(tmp_path, ["broken", "demo-live-1"])
+    status, calls = run_script(tmp_path, live.text(LIVE), broken="demo-new-1")
 
     assert status == 1
-    assert calls[:2] == ["start demo-live-1", "start demo-edge"]
+    assert calls[:2] == ["start demo-new-2", "start demo-edge"]
+
+
+@pytest.mark.parametrize("content", [live.text(None), None, "live c\n", ""])
+def test_without_a_live_release_only_the_edge_starts(tmp_path: Path, content: str | None) -> None:
+    status, calls = run_script(tmp_path, content)
+
+    assert status == 0
+    assert calls[0] == "start demo-edge"
+    assert {call.split()[0] for call in calls[1:]} == {"stop"}
 
 
 def test_a_rootless_unit_starts_with_the_user() -> None:

@@ -12,7 +12,7 @@ models: [energy:latest]
 FILES = {
     "bentofile.yaml": BENTOFILE,
     "infra/images/service.dockerfile.j2": "FROM base\n",
-    "infra/images/edge.Containerfile": "FROM base\n",
+    "infra/images/edge/Containerfile": "FROM base\n",
     "service/app.py": "one = 1\n",
     "service/api/__init__.py": "",
     "service/requirements.txt": "numpy==2.4.6\n",

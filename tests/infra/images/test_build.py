@@ -39,7 +39,8 @@ def test_the_edge_is_built_from_its_recipe_alone() -> None:
         f"--build-arg BASE_IMAGE={versions.BASE_IMAGE} "
         f"--label org.opencontainers.image.base.name={versions.BASE_IMAGE} "
         "--label org.opencontainers.image.version=abc "
-        "--file infra/images/edge.Containerfile --tag localhost/bentofleet/edge:abc infra/images"
+        "--file infra/images/edge/Containerfile --tag localhost/bentofleet/edge:abc "
+        "infra/images/edge"
     )
 
 

@@ -67,7 +67,7 @@ def test_settings_are_a_file_of_the_owner_and_only_while_it_is_needed(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["service.dockerfile.j2", "edge.Containerfile"])
+@pytest.mark.parametrize("name", ["service.dockerfile.j2", "edge/Containerfile"])
 def test_no_recipe_names_an_index_or_a_proxy(name: str) -> None:
     text = (ROOT / "infra/images" / name).read_text()
     for word in ("http://", "https://", "ENV PIP", "ENV SSL", "ARG PIP"):

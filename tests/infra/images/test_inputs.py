@@ -46,7 +46,7 @@ def test_a_changed_input_changes_the_tag(project: Path, name: str, text: str) ->
         ("README.md", "read on\n"),
         ("service/notes.txt", "nothing that is served\n"),
         ("service/__pycache__/new.cpython-311.pyc", "compiled"),
-        ("infra/images/edge.Containerfile", "FROM other\n"),
+        ("infra/images/edge/Containerfile", "FROM other\n"),
         ("build/bentoml/models/energy/bbb/model.onnx", "a version that is not the latest"),
         ("build/bentoml/models/energy/aaa/card.json", '{"created_at": "today"}'),
     ],

@@ -27,7 +27,7 @@ class Folder(Local):
 
 
 def machine(root: Path, name: str = "here") -> Machine:
-    root.mkdir(exist_ok=True)
+    (root / "edge").mkdir(parents=True, exist_ok=True)
     host = Host(
         name=name,
         address="127.0.0.1",
@@ -42,9 +42,9 @@ def machine(root: Path, name: str = "here") -> Machine:
 def test_a_lock_is_held_until_the_walk_ends_and_leaves_nothing(tmp_path: Path) -> None:
     with Lock([machine(tmp_path)]) as lock:
         assert lock.is_held()
-        assert [p.name for p in tmp_path.iterdir()] == ["walk.lock"]
+        assert [p.name for p in (tmp_path / "edge").iterdir()] == ["walk.lock"]
 
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "edge").iterdir()) == []
 
 
 def test_a_second_walker_is_told_who_has_it(tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def test_a_second_walker_is_told_who_has_it(tmp_path: Path) -> None:
 def test_a_walker_without_heartbeat_loses_its_lock_and_notices(tmp_path: Path) -> None:
     with Lock([machine(tmp_path)]) as dead:
         long_ago = time.time() - STALE_S - 1
-        os.utime(tmp_path / "walk.lock", (long_ago, long_ago))
+        os.utime(tmp_path / "edge" / "walk.lock", (long_ago, long_ago))
 
         with Lock([machine(tmp_path)]) as second:
             assert second.is_held()
             assert not dead.is_held()
 
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "edge").iterdir()) == []
 
 
 def dead_pid() -> int:
@@ -78,12 +78,24 @@ def dead_pid() -> int:
     return process.pid
 
 
+def test_a_lock_from_the_future_of_a_clock_that_was_set_back_counts_no_longer(
+    tmp_path: Path,
+) -> None:
+    with Lock([machine(tmp_path)]) as dead:
+        ahead = time.time() + STALE_S + 5
+        os.utime(tmp_path / "edge" / "walk.lock", (ahead, ahead))
+
+        with Lock([machine(tmp_path)]) as second:
+            assert second.is_held()
+            assert not dead.is_held()
+
+
 def test_a_walker_of_this_machine_whose_process_is_gone_loses_its_lock_at_once(
     tmp_path: Path,
 ) -> None:
     with Lock([machine(tmp_path)]) as killed:
-        left = json.loads((tmp_path / "walk.lock").read_text())
-        (tmp_path / "walk.lock").write_text(json.dumps({**left, "pid": dead_pid()}))
+        left = json.loads((tmp_path / "edge" / "walk.lock").read_text())
+        (tmp_path / "edge" / "walk.lock").write_text(json.dumps({**left, "pid": dead_pid()}))
 
         with Lock([machine(tmp_path)]) as second:
             assert second.is_held()
@@ -92,9 +104,9 @@ def test_a_walker_of_this_machine_whose_process_is_gone_loses_its_lock_at_once(
 
 def test_a_walker_of_another_machine_is_never_looked_up_by_its_process(tmp_path: Path) -> None:
     with Lock([machine(tmp_path)]):
-        left = json.loads((tmp_path / "walk.lock").read_text())
+        left = json.loads((tmp_path / "edge" / "walk.lock").read_text())
         elsewhere = {**left, "pid": dead_pid(), "machine_id": "f" * 32}
-        (tmp_path / "walk.lock").write_text(json.dumps(elsewhere))
+        (tmp_path / "edge" / "walk.lock").write_text(json.dumps(elsewhere))
 
         with pytest.raises(Refused, match="here: another release"), Lock([machine(tmp_path)]):
             pass
@@ -106,13 +118,14 @@ def test_a_lock_that_is_refused_on_one_host_is_given_back_on_the_others(tmp_path
     with Lock([two]), pytest.raises(Refused, match="two: another release"), Lock([one, two]):
         pass
 
-    assert list((tmp_path / "one").iterdir()) == []
+    assert list((tmp_path / "one" / "edge").iterdir()) == []
 
 
 def test_a_damaged_lock_is_not_ours_and_is_not_overwritten_while_young(tmp_path: Path) -> None:
-    (tmp_path / "walk.lock").write_text("{")
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge" / "walk.lock").write_text("{")
 
     with pytest.raises(Refused, match="nobody that could be read"), Lock([machine(tmp_path)]):
         pass
 
-    assert (tmp_path / "walk.lock").read_text() == "{"
+    assert (tmp_path / "edge" / "walk.lock").read_text() == "{"

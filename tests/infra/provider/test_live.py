@@ -1,0 +1,37 @@
+"""The record of what is live: written and read back, and found again when it is lost."""
+
+import dataclasses
+
+import pytest
+
+from infra.provider import live
+
+LIVE = live.Live(
+    release="0123456789ab", slot="b", replicas=3, since="2026-01-02T03:04:05+00:00", image="a/b:c"
+)
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert live.parse(live.text(LIVE)) == LIVE
+    assert live.parse(live.text(None)) is None
+
+
+def test_haproxy_sees_one_entry_and_comments() -> None:
+    lines = live.text(LIVE).splitlines()
+
+    assert [line for line in lines if not line.startswith("#")] == ["live b"]
+
+
+@pytest.mark.parametrize("gone", [f.name for f in dataclasses.fields(live.Live)])
+def test_a_record_that_lacks_something_is_no_record(gone: str) -> None:
+    word = "live" if gone == "slot" else gone
+    kept = [
+        line for line in live.text(LIVE).splitlines() if line.removeprefix("# ").split()[0] != word
+    ]
+
+    assert live.parse("\n".join(kept)) is None
+
+
+@pytest.mark.parametrize("damage", ["", "\0\0\0", "live c\n", "live b", "# replicas two\nlive b\n"])
+def test_damage_is_no_record(damage: str) -> None:
+    assert live.parse(damage) is None
