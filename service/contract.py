@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from bentos.spec import Column, ModelSpec, Number, Photo, Table
+from bentos.spec import Choice, Column, ModelSpec, Number, Photo, Table, Timestamp
 
 LIVEZ = "/livez"
 READYZ = "/readyz"
@@ -318,13 +318,17 @@ def _photo_type(photo: Path) -> str:
 
 
 def _example_value(column: Column, rng: Random | None) -> float | str:
-    if isinstance(column, Number):
-        if rng is None:
-            return column.example
-        spread = (column.maximum - column.minimum) / 10
-        value = round(column.example + rng.uniform(-spread, spread), 3)
-        return min(max(value, column.minimum), column.maximum)
     if rng is None:
         return column.example
-    moment = datetime.fromisoformat(column.example) + timedelta(minutes=rng.randrange(365 * 1440))
-    return moment.isoformat()
+    match column:
+        case Number():
+            spread = (column.maximum - column.minimum) / 10
+            if column.example:  # a price of 8 that may be 100,000 varies near 8
+                spread = min(spread, abs(column.example) / 2)
+            value = round(column.example + rng.uniform(-spread, spread), 3)
+            return min(max(value, column.minimum), column.maximum)
+        case Choice():
+            return rng.choice(column.values)
+        case Timestamp():
+            moment = datetime.fromisoformat(column.example)
+            return (moment + timedelta(minutes=rng.randrange(365 * 1440))).isoformat()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bentos.spec import Column, ModelSpec, Number, Table
+from bentos.spec import Choice, Column, ModelSpec, Number, Table, Timestamp
 from service import contract
 from service.api.tables import TIMESTAMP_PATTERN
 
@@ -85,18 +85,25 @@ def _object(properties: dict[str, Schema]) -> Schema:
 
 
 def _column(column: Column) -> Schema:
-    if isinstance(column, Number):
-        return {
-            "type": "number",
-            "minimum": column.minimum,
-            "maximum": column.maximum,
-            "description": f"{column.description} In {column.unit}.",
-            "examples": [column.example],
-        }
-    return {
-        "type": "string",
-        "pattern": TIMESTAMP_PATTERN,
-        "description": f"{column.description} ISO 8601, with or without zone, in the years "
-        f"{contract.FIRST_YEAR} to {contract.LAST_YEAR}.",
-        "examples": [column.example],
-    }
+    match column:
+        case Number():
+            own: Schema = {
+                "type": "number",
+                "minimum": column.minimum,
+                "maximum": column.maximum,
+                "description": f"{column.description} In {column.unit}.",
+            }
+        case Choice():
+            own = {
+                "type": "string",
+                "enum": list(column.values),
+                "description": column.description,
+            }
+        case Timestamp():
+            own = {
+                "type": "string",
+                "pattern": TIMESTAMP_PATTERN,
+                "description": f"{column.description} ISO 8601, with or without zone, in the years "
+                f"{contract.FIRST_YEAR} to {contract.LAST_YEAR}.",
+            }
+    return {**own, "examples": [column.example]}

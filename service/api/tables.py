@@ -8,7 +8,7 @@ from datetime import datetime
 
 import orjson
 
-from bentos.spec import Column, Number, Table, Timestamp
+from bentos.spec import Choice, Column, Number, Table, Timestamp
 from service import contract
 from service.api import problems
 from service.api.problems import FieldError
@@ -85,7 +85,7 @@ def _not_json(reason: str) -> problems.ProblemError:
 
 
 def check(row: object, takes: Table) -> dict[str, object]:
-    """The row's values: floats, and datetimes with or without zone.
+    """The row's values: floats, choices, and datetimes with or without zone.
 
     Raises:
         ProblemError: names every field that is missing, unknown or wrong.
@@ -109,10 +109,14 @@ def check(row: object, takes: Table) -> dict[str, object]:
     return values
 
 
-def _value(column: Column, given: object) -> float | datetime:
-    if isinstance(column, Number):
-        return _number(column, given)
-    return _moment(column, given)
+def _value(column: Column, given: object) -> float | str | datetime:
+    match column:
+        case Number():
+            return _number(column, given)
+        case Choice():
+            return _choice(column, given)
+        case Timestamp():
+            return _moment(column, given)
 
 
 def _number(column: Number, given: object) -> float:
@@ -126,6 +130,12 @@ def _number(column: Number, given: object) -> float:
             f"(got {problems.shown(given)})"
         )
     return value
+
+
+def _choice(column: Choice, given: object) -> str:
+    if isinstance(given, str) and given in column.values:
+        return given
+    raise ValueError(f"should be one of: {', '.join(column.values)} (got {problems.shown(given)})")
 
 
 def _moment(column: Timestamp, given: object) -> datetime:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bentos.catalog import MODELS
 from infra import config
 from loadtests import profiles
 
@@ -18,7 +19,7 @@ def test_a_stack_of_one_host_takes_every_default() -> None:
     parsed = config.parse(stack())
 
     assert parsed.service.replicas == 2
-    assert parsed.service.models == ["energy", "wildlife"]
+    assert parsed.service.models == list(MODELS)
     assert parsed.slo.latency_p95_ms == 200
 
 
@@ -327,11 +328,11 @@ WRONG: dict[str, tuple[object, str]] = {
     ),
     "a model that nobody trained": (
         stack(service={"models": ["energy", "weather"]}),
-        ".service.models: no such model (got 'weather'). Use one of: energy, wildlife.",
+        f".service.models: no such model (got 'weather'). Use one of: {', '.join(MODELS)}.",
     ),
     "a model with a version": (
         stack(service={"models": ["energy:latest"]}),
-        ".service.models: no such model (got 'energy:latest'). Use one of: energy, wildlife.",
+        f".service.models: no such model (got 'energy:latest'). Use one of: {', '.join(MODELS)}.",
     ),
     "a model named twice": (
         stack(service={"models": ["energy", "energy"]}),

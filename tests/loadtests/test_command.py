@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bentos.catalog import MODELS
 from infra import config
 from loadtests import __main__ as command
 from loadtests.profiles import PROFILES
@@ -104,7 +105,7 @@ def test_without_options_it_asks_all_models_that_the_target_serves(
     tmp_path: Path, asked: Any
 ) -> None:
     _, plans = asked(tmp_path)
-    assert plans[0]["models"] == ["energy", "wildlife"]
+    assert plans[0]["models"] == list(MODELS)
     assert plans[0]["token"] is None
     assert plans[0]["profile"] == "short"
 

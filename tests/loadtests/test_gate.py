@@ -21,16 +21,17 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "loadtests.gate", "--out")
 LENIENT = {"latency_p95_ms": 5000, "success_ratio": 0.9, "min_rps": 20}
 TIMEOUT_S = 60
+RATE_RPS = 30 * len(MODELS)
 
 
 def plan(url: str, **changes: object) -> dict[str, Any]:
-    """Two seconds at 60 requests a second, so that each of two models has its 59 answers."""
+    """Two seconds at 30 requests a second for each model, so that each has its 59 answers."""
     return {
         "base_url": url,
         "token": "good",
         "models": list(MODELS),
         "profile": "short",
-        "rate_rps": 60,
+        "rate_rps": RATE_RPS,
         "warmup_s": 0,
         "steady_s": 2,
         "saturation_s": 0,
@@ -66,9 +67,9 @@ def test_the_steady_phase_alone_is_counted_and_every_model_is_asked(
     )
     assert (done.returncode, done.stderr) == (0, "")
     told = figures(tmp_path)
-    assert (told["requests"], told["failures"]) == (120, 0)
+    assert (told["requests"], told["failures"]) == (2 * RATE_RPS, 0)
     assert {name: m["requests"] for name, m in told["models"].items()} == dict.fromkeys(MODELS, 60)
-    paced = 60 * (1 + 2)
+    paced = RATE_RPS * (1 + 2)
     assert stand_in.predictions == paced + told["saturation"]["requests"]
     assert set(stand_in.asked) == {contract.predict_path(model) for model in MODELS}
     assert stand_in.tokens == {"Bearer good"}
@@ -76,7 +77,7 @@ def test_the_steady_phase_alone_is_counted_and_every_model_is_asked(
     assert told["saturation_rps"] > 0
     assert told["client_cpu_ratio"] > 0
     assert {s["phase"] for s in told["series"]} >= {"warmup", "steady", "saturation"}
-    assert told["plan"]["rate_rps"] == 60
+    assert told["plan"]["rate_rps"] == RATE_RPS
     assert "good" not in (tmp_path / "gate.json").read_text(encoding="utf-8")
     rows = judge(told, Slo(**LENIENT)).rows
     assert [row.name for row in rows] == [
@@ -99,7 +100,8 @@ def test_every_bad_answer_is_counted_and_told(tmp_path: Path, stand_in: Any) -> 
     stand_in.spoil = spoil
     assert run(tmp_path, plan(stand_in.url, release="r1")).returncode == 0
     told = figures(tmp_path)
-    assert (told["requests"], told["failures"], told["unanswered"]) == (120, 24, 0)
+    told_counts = (told["requests"], told["failures"], told["unanswered"])
+    assert told_counts == (2 * RATE_RPS, 12 * len(MODELS), 0)
     assert told["error_ratio"] == 0.2
     kinds = {(e["model"], e["status"], e["sample"]): e["count"] for e in told["errors"]}
     assert kinds == {
@@ -127,7 +129,7 @@ def test_a_stall_is_in_the_latencies_of_all_that_fell_due_meanwhile(
     slo = {"latency_p95_ms": 400, "success_ratio": 0.9, "min_rps": 20}
     assert run(tmp_path, plan(stand_in.url, slo=slo)).returncode == 0
     told = figures(tmp_path)
-    assert told["requests"] == 120  # not one less because the service kept others waiting
+    assert told["requests"] == 2 * RATE_RPS  # not one less because the service kept others waiting
     assert told["latency_ms"]["p95"] >= 850
     assert not judge(told, Slo(**slo)).rows[0].ok
 
@@ -141,7 +143,7 @@ def test_a_connection_that_breaks_is_a_failure_without_an_answer(
     stand_in.before_answer = hang_up
     assert run(tmp_path, plan(stand_in.url, steady_s=1)).returncode == 0
     told = figures(tmp_path)
-    assert (told["requests"], told["failures"], told["unanswered"]) == (60, 60, 60)
+    assert (told["requests"], told["failures"], told["unanswered"]) == (RATE_RPS,) * 3
     assert {(e["model"], e["status"], e["count"]) for e in told["errors"]} == {
         (model, 0, 30) for model in MODELS
     }

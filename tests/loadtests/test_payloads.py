@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bentos.catalog import MODELS
-from bentos.spec import ModelSpec, Number, Photo, Table
+from bentos.spec import Choice, ModelSpec, Number, Photo, Table, Timestamp
 from loadtests import payloads
 from service import contract
 
@@ -40,11 +40,33 @@ def test_rows_have_the_specs_columns_within_their_ranges(spec: ModelSpec) -> Non
         row = json.loads(request.body)
         assert list(row) == [column.name for column in spec.takes.columns]
         for column in spec.takes.columns:
-            if isinstance(column, Number):
-                assert column.minimum <= row[column.name] <= column.maximum
-            else:
-                year = datetime.fromisoformat(row[column.name]).year
-                assert contract.FIRST_YEAR <= year <= contract.LAST_YEAR
+            match column:
+                case Number():
+                    assert column.minimum <= row[column.name] <= column.maximum
+                case Choice():
+                    assert row[column.name] in column.values
+                case Timestamp():
+                    year = datetime.fromisoformat(row[column.name]).year
+                    assert contract.FIRST_YEAR <= year <= contract.LAST_YEAR
+
+
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+def test_every_choice_is_drawn(spec: ModelSpec) -> None:
+    assert isinstance(spec.takes, Table)
+    rows = [json.loads(request.body) for request in payloads.draw(spec, 1)]
+    for column in spec.takes.columns:
+        if isinstance(column, Choice):
+            assert {row[column.name] for row in rows} == set(column.values)
+
+
+@pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
+def test_numbers_vary_near_the_specs_example(spec: ModelSpec) -> None:
+    assert isinstance(spec.takes, Table)
+    rows = [json.loads(request.body) for request in payloads.draw(spec, 1)]
+    for column in spec.takes.columns:
+        if isinstance(column, Number) and column.example:
+            furthest = max(abs(row[column.name] - column.example) for row in rows)
+            assert 0 < furthest <= abs(column.example) / 2 + 1e-3
 
 
 @pytest.mark.parametrize("spec", PHOTOS, ids=lambda spec: spec.name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bentos.spec import Number, Timestamp
+from bentos.spec import Choice, Number, Timestamp
 from service import contract
 
 
@@ -71,6 +71,22 @@ def test_examples_vary_with_a_seed_and_stay_in_range(catalog):
             assert all(column.minimum <= row[column.name] <= column.maximum for row in rows)
         else:
             assert isinstance(column, Timestamp)
+
+
+def test_a_choice_is_one_of_its_values():
+    column = Choice(name="size", values=("small", "large"), description="A size.", example="large")
+    assert contract.example_row((column,)) == {"size": "large"}
+    drawn = {contract.example_row((column,), rng(seed))["size"] for seed in range(20)}
+    assert drawn == {"small", "large"}
+
+
+def test_a_number_varies_near_its_example():
+    column = Number(
+        name="price", unit="USD", minimum=0, maximum=1e6, description="A price.", example=8.0
+    )
+    drawn = [contract.example_row((column,), rng(seed))["price"] for seed in range(200)]
+    assert 4 <= min(drawn) < 5
+    assert 11 < max(drawn) <= 12
 
 
 def test_a_batch_of_rows_has_so_many(catalog):

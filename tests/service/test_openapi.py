@@ -9,8 +9,10 @@ import pytest
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from bentos.catalog import MODELS
+from bentos.spec import Choice, Table
 from service import contract
-from service.api import docs
+from service.api import docs, schemas
 
 STATUSES_OF_PREDICT = {
     "200", "400", "401", "403", "405", "413", "415", "422", "500", "503", "504"
@@ -177,6 +179,25 @@ def test_the_schema_of_a_row_says_what_the_service_does(service, check, row, val
     else:
         with pytest.raises(jsonschema.ValidationError):
             check(row, {"$ref": "#/components/schemas/adder_row"})
+
+
+@pytest.mark.parametrize(
+    ("row", "valid"), [({"city": "Boston"}, True), ({"city": "boston"}, False), ({}, False)]
+)
+def test_a_choice_is_an_enum(row, valid):
+    city = Choice(name="city", values=("Boston", "New York"), description="W.", example="Boston")
+    takes = Table(columns=(city,))
+    schema = schemas.row(takes)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["city"]["enum"] == ["Boston", "New York"]
+    assert jsonschema.Draft202012Validator(schema).is_valid(row) == valid
+
+
+def test_every_row_of_the_catalog_is_valid_by_its_own_schema():
+    for spec in MODELS.values():
+        if isinstance(spec.takes, Table):
+            row = contract.example_row(spec.takes.columns)
+            jsonschema.Draft202012Validator(schemas.row(spec.takes)).validate(row)
 
 
 def test_the_page_and_all_it_loads_come_from_here(service):

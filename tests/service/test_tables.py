@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bentos.spec import Number, Table, Timestamp
+from bentos.spec import Choice, Number, Table, Timestamp
 from service.api import tables
 from service.api.problems import ProblemError
 
@@ -104,6 +104,37 @@ def test_other_numbers_are_refused_with_unit_and_value(value, told):
 @pytest.mark.parametrize("edge", [-1, 10, -1.0, 10.0, 0, -0.0])
 def test_the_ends_of_the_range_belong_to_it(edge):
     assert tables.check({**GOOD, "a": edge}, TAKES)["a"] == edge
+
+
+CITY = Choice(name="city", values=("Boston", "New York"), description="Where.", example="Boston")
+
+
+@pytest.mark.parametrize("city", CITY.values)
+def test_a_choice_is_taken_as_it_stands(city):
+    assert tables.check({"city": city}, Table(columns=(CITY,))) == {"city": city}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("boston", '"boston"'),
+        ("Boston ", '"Boston "'),
+        ("Bost\u043en", '"Bost\u043en"'),
+        ("", '""'),
+        (0, "0"),
+        (True, "true"),
+        (None, "null"),
+        (["Boston"], "a list"),
+        ({"Boston": 1}, "an object"),
+    ],
+)
+def test_any_other_choice_is_refused_with_the_values(given, shown):
+    with pytest.raises(ProblemError) as caught:
+        tables.check({"city": given}, Table(columns=(CITY,)))
+    assert caught.value.kind.status == 422
+    (error,) = caught.value.errors
+    assert error.field == "city"
+    assert error.message == f"should be one of: Boston, New York (got {shown})"
 
 
 def test_all_wrong_fields_are_named_at_once():
