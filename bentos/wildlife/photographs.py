@@ -1,6 +1,7 @@
 """Measures the graph on the photographs beside this file, whose animals are known."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +76,19 @@ def measure(
     return {
         "top_1": first / len(ranks),
         "top_5": among / len(ranks),
+        "top_1_one_answer": _one_answer(photographs),
         "top_1_photos": first,
         "top_5_photos": among,
         "photos_with_a_class": len(ranks),
         "photos": rows,
     }
+
+
+def _one_answer(photographs: Sequence[Photograph]) -> float:
+    """Share that is right for who always names the animal that most photographs show."""
+    known = [photograph.classes for photograph in photographs if photograph.classes is not None]
+    counts = Counter(name for classes in known for name in set(classes))
+    return max(counts.values()) / len(known)
 
 
 def clearest(probabilities: NDArray[np.float32], count: int) -> list[int]:

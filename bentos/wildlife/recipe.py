@@ -1,5 +1,6 @@
 """How the wildlife model is made: weights from their package, one graph, a test on photographs."""
 
+import hashlib
 import logging
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bentos import golden, parity
-from bentos.recipe import Outcome, Recipe
+from bentos.recipe import ROOT, Data, DataSet, Outcome, Recipe
+from bentos.sums import file_sha256
 from bentos.wildlife import features, photographs, weights
 from bentos.wildlife.features import LABELS, SIDE
 from bentos.wildlife.spec import SPEC
@@ -51,22 +53,47 @@ def recipe(*, small: bool) -> Recipe:
         licence=found.licence,
         make=partial(_make, path, photos),
         code=(
+            ROOT / "bentos" / "graph.py",
             Path(features.__file__).with_name("labels.json"),
             photographs.TRUTH,
             *(photo.path for photo in photos),
         ),
+        data_sets=(_weights(found), _photographs(photos)),
+    )
+
+
+def _weights(found: Data) -> DataSet:
+    return DataSet(
+        name="weights",
+        sha256=found.sha256,
+        rows=found.rows,
+        source=found.source,
+        step=f"{weights.__name__}:{weights.find.__name__}",
+    )
+
+
+def _photographs(photos: list[photographs.Photograph]) -> DataSet:
+    """The photographs that it is measured on, and what they show."""
+    files = [photographs.TRUTH, *(photo.path for photo in photos)]
+    sums = "".join(file_sha256(path) for path in files)
+    return DataSet(
+        name="photographs",
+        sha256=hashlib.sha256(sums.encode()).hexdigest(),
+        rows=len(photos),
+        source="bentos/wildlife/photos, credits in CREDITS.md there",
+        step=f"{photographs.__name__}:{photographs.load.__name__}",
     )
 
 
 def _make(path: Path, photos: list[photographs.Photograph], folder: Path) -> Outcome:
-    import torch  # as is export, only for this step
+    import torch  # as is graph, only for this step
 
-    from bentos.wildlife import export
+    from bentos.graph import OPSET, write
 
     log.info("wildlife: exporting %s", weights.NETWORK)
     network = weights.load(path)
     graph = folder / GRAPH_FILE
-    export.write(network, graph)
+    write(network, SIDE, graph)
     log.info("wildlife: checking on %d photographs", len(photos))
     x = photographs.encode(photos)
     with torch.inference_mode():
@@ -84,7 +111,7 @@ def _make(path: Path, photos: list[photographs.Photograph], folder: Path) -> Out
         metrics=metrics,
         parity=asdict(proof.worst(_WORST_OUTPUTS)),
         limits=(*_LIMITS, f"It was measured on {len(photos)} photographs only."),
-        export=_facts(graph, export.OPSET),
+        export=_facts(graph, OPSET),
     )
 
 
@@ -100,8 +127,11 @@ def _golden(
 
 
 def _facts(graph: Path, opset: int) -> dict[str, Any]:
+    from bentos.precision import variants  # the quantizer, which only this step needs
+
     return {
         "file_bytes": graph.stat().st_size,
+        "precision": variants.kind(graph),
         "opset": opset,
         "x": ["n", 3, SIDE, SIDE],
         "y": ["n", len(LABELS)],

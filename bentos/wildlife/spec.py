@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bentos.spec import Bar, Field, ModelSpec, Photo
+from bentos.spec import Bar, Field, ModelSpec, Photo, Primary
 
 TOP = 5
 
@@ -53,4 +53,5 @@ SPEC = ModelSpec(
     deadline_ms=3000,
     queue_items=128,
     golden_tolerance=0.001,
+    primary=Primary(measure="top_1", baseline="top_1_one_answer"),
 )

@@ -115,6 +115,12 @@ def test_only_photographs_with_a_class_count() -> None:
     assert [row["rank"] for row in found["photos"]] == [1, 5, 6, None]
 
 
+def test_the_baseline_always_names_the_animal_that_most_photographs_show() -> None:
+    photos = [photo("a", "ox", "bison"), photo("b", "bison"), photo("c", "macaw"), photo("d")]
+    found = photographs.measure(photos, np.stack([ranking("pig")] * 4))
+    assert found["top_1_one_answer"] == pytest.approx(2 / 3)
+
+
 def test_any_of_several_right_classes_is_right() -> None:
     found = photographs.measure([photo("a", "tabby cat", "ox")], ranking("ox", "bison")[None])
     assert found["top_1"] == 1.0

@@ -1,4 +1,4 @@
-"""Writes the network as one ONNX graph. Proves nothing: see bentos/parity.py."""
+"""Writes a torch network as one ONNX graph. Proves nothing: see bentos/parity.py."""
 
 import warnings
 from pathlib import Path
@@ -9,16 +9,15 @@ import onnxruntime  # type: ignore[import-untyped]
 import torch
 
 from bentos.parity import INPUT, OUTPUT
-from bentos.wildlife.features import SIDE
 
 OPSET = 17
 
 
-def write(network: torch.nn.Module, graph: Path) -> None:
-    """Writes the graph: x (n, 3, 224, 224) float32 to y (n, 398) float32, any n."""
+def write(network: torch.nn.Module, side: int, graph: Path) -> None:
+    """Writes the graph: x (n, 3, side, side) float32 to y (n, …) float32, any n."""
     with TemporaryDirectory() as scratch:
         traced, folded = Path(scratch) / "traced.onnx", Path(scratch) / "folded.onnx"
-        _trace(network, traced)
+        _trace(network, side, traced)
         _fold(traced, folded)
         model = onnx.load(folded)
     _forget_unused_opsets(model)
@@ -26,14 +25,14 @@ def write(network: torch.nn.Module, graph: Path) -> None:
     onnx.save(model, graph)
 
 
-def _trace(network: torch.nn.Module, path: Path) -> None:
+def _trace(network: torch.nn.Module, side: int, path: Path) -> None:
     with warnings.catch_warnings():
         # The tracing exporter is called deprecated, and tells 20 times that it does not fold the
         # padding; `_fold` does that.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (torch.zeros(2, 3, SIDE, SIDE),),
+            (torch.zeros(2, 3, side, side),),
             str(path),
             dynamo=False,  # its successor wants two more packages
             opset_version=OPSET,

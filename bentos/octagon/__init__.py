@@ -1,0 +1,1 @@
+"""Black nutrition-warning octagons on product photos."""
