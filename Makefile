@@ -14,7 +14,7 @@ KEY ?= build/keys/token-key.pem
 RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
-.PHONY: help setup demo test soak check lock format models bento image serve token \
+.PHONY: help setup demo test soak check lock format models reproduce mlflow data cards precision photos bento image serve token \
         preview up refresh destroy status unlock logs load report
 
 help: ## this list
@@ -63,8 +63,28 @@ format: ## put the code into the project's format
 	uv run --no-sync ruff format .
 	uv run --no-sync ruff check --fix .
 
-models: .env ## train or import what changed, into the model store
-	$(RUN) python -m bentos.build $(ARGS)
+models: .env ## train or import what changed, into the model store: MODEL=name for one
+	$(RUN) python -m bentos.build $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+reproduce: .env ## train again from the same inputs and compare with what is published: MODEL=name
+	$(RUN) python -m bentos.reproduce $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+mlflow: .env ## MLflow's page on every training, on this machine: PORT=5000
+	@$(RUN) python -m bentos.tracking.page $(if $(PORT),--port $(PORT)) $(ARGS)
+
+data: .env ## which data and which step made each published model, checked: MODEL=name
+	@$(RUN) python -m bentos.data_versions $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+cards: .env ## docs/models, made from the published models' cards: MODEL=name
+	$(RUN) python -m bentos.pages $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+precision: .env ## docs/precision.md: fp32, fp16 and int8 of each model, measured here: MODEL=name
+	$(RUN) python -m bentos.precision $(if $(MODEL),--model $(MODEL)) $(ARGS)
+
+photos: .env ## name the animals in FOLDER=…, here or with URL=http://… TOKEN_FILE=…
+	@test -n "$(FOLDER)" || { echo "photos: no folder was named. Run make photos FOLDER=…."; exit 2; }
+	$(RUN) python -m cameratraps "$(FOLDER)" $(if $(URL),--url "$(URL)") \
+	    $(if $(TOKEN_FILE),--token-file "$(TOKEN_FILE)") $(ARGS)
 
 bento: .env ## bentoml build, with the version made from its inputs
 	$(RUN) python -m infra.images.build bento

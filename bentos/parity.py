@@ -69,7 +69,9 @@ def runner(graph: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
         [port.name for port in ports] for ports in (session.get_inputs(), session.get_outputs())
     ]
     if names != [[INPUT], [OUTPUT]]:
-        raise BuildError(f"{graph}: should have the input x and the output y (got {names}).")
+        raise BuildError(
+            f"{graph}: should have the input x and the output y (got {names}). Correct export.py."
+        )
 
     def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
         (y,) = session.run([OUTPUT], {INPUT: x})
@@ -108,7 +110,10 @@ def prove(
     outputs = {name: float(value) for name, value in zip(names, worst, strict=True)}
     _check(graph, outputs, rule)
     if rule.same_first and (together.argmax(axis=1) != expected.argmax(axis=1)).any():
-        raise BuildError(f"{graph.name}: an item's largest output is another one than the model's.")
+        raise BuildError(
+            f"{graph.name}: an item's largest output is another one than the model's. "
+            "Correct export.py."
+        )
     return Parity(
         measure=rule.measure,
         tolerance=rule.tolerance,
@@ -124,7 +129,8 @@ def _check(graph: Path, outputs: Mapping[str, float], rule: Rule) -> None:
         if not difference <= rule.tolerance:  # also when it is not a number
             raise BuildError(
                 f"{graph.name}: the output {name} differs from the model by {difference:.3g} "
-                f"({rule.measure}; at most {rule.tolerance:g} is allowed). The export is wrong."
+                f"({rule.measure}; at most {rule.tolerance:g} is allowed). The export is wrong. "
+                "Correct export.py, or go back to the versions of uv.lock."
             )
 
 
@@ -133,7 +139,8 @@ def _differences(
 ) -> NDArray[np.float64]:
     if got.shape != expected.shape:
         raise BuildError(
-            f"{graph.name}: the output's shape should be {expected.shape} (got {got.shape})."
+            f"{graph.name}: the output's shape should be {expected.shape} (got {got.shape}). "
+            "Correct export.py."
         )
     reference = expected.astype(np.float64)
     difference = np.abs(got.astype(np.float64) - reference)

@@ -19,7 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 VERSION_DIGITS = 12
 
 # These decide what lies in a published model, so a change makes a new version of every model.
-_SHARED_CODE = ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "sums.py")
+_SHARED_CODE = (
+    "card.py",
+    "golden.py",
+    "lineage.py",
+    "parity.py",
+    "recipe.py",
+    "spec.py",
+    "sums.py",
+)
 
 
 class BuildError(Exception):
@@ -46,11 +54,34 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One data set and the step that made it, for the manifest of data versions.
+
+    Attributes:
+        name: within the model: `tetouan`.
+        sha256: of its content.
+        rows: items in it; None where rows make no sense.
+        source: where it comes from, for a reader.
+        step: the function that got or made it: `bentos.energy.data:find`.
+        parameters: that the step worked by; JSON.
+        inputs: names of the data sets that it was made from.
+    """
+
+    name: str
+    sha256: str
+    rows: int | None
+    source: str
+    step: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came out of making a model, beside the files in its folder.
 
     Attributes:
-        metrics: holds every measure that the spec's bars name, as numbers at the top.
+        metrics: holds every measure that the spec's bars and `primary` name, as numbers at the top.
         parity: the proof that the graph answers as the framework does.
         limits: what the model must not be used or trusted for, plain sentences.
         export: facts about the graph.
@@ -72,6 +103,8 @@ class Recipe:
         code: files whose content matters, beside the Python files next to the spec.
         licence: of the published model.
         make: writes model.onnx and golden.json into a folder. Raises BuildError.
+        data_sets: every data set that goes into the model, inputs first; without any the manifest
+            has `data` alone.
     """
 
     spec: ModelSpec
@@ -81,6 +114,12 @@ class Recipe:
     licence: str
     make: Callable[[Path], Outcome]
     code: tuple[Path, ...] = field(default=())
+    data_sets: tuple[DataSet, ...] = ()
+
+    @property
+    def small(self) -> bool:
+        """Whether it makes the variant for tests."""
+        return bool(self.parameters.get("small"))
 
     def framework_versions(self) -> dict[str, str]:
         """Installed version of each framework.
@@ -95,20 +134,24 @@ class Recipe:
                 f"{self.spec.name}: the package {error.name} is not installed. Run `uv sync`."
             ) from error
 
-    def version(self) -> str:
-        """The version that these inputs make, in hexadecimal digits."""
+    def code_sums(self) -> dict[str, str]:
+        """The sha256 of every file whose content decides what is made."""
         folder = ROOT / "bentos"
         shared = [folder / name for name in _SHARED_CODE]
         own = [*(folder / self.spec.name).glob("*.py"), *self.code]
+        return {
+            path.relative_to(ROOT).as_posix(): file_sha256(path) for path in sorted({*shared, *own})
+        }
+
+    def version(self) -> str:
+        """The version that these inputs make, in hexadecimal digits."""
         inputs = {
             "data": self.data.sha256,
+            "data_sets": {each.name: each.sha256 for each in self.data_sets},
             "simulated": self.data.simulated,
             "parameters": self.parameters,
             "frameworks": self.framework_versions(),
-            "code": {
-                path.relative_to(ROOT).as_posix(): file_sha256(path)
-                for path in sorted({*shared, *own})
-            },
+            "code": self.code_sums(),
         }
         canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_DIGITS]

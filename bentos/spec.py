@@ -33,7 +33,17 @@ class Timestamp:
     example: str
 
 
-Column = Number | Timestamp
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One of a few texts in a table row, spelled as they stand in `values`."""
+
+    name: str
+    values: tuple[str, ...]
+    description: str
+    example: str
+
+
+Column = Number | Timestamp | Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +98,28 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Primary:
+    """The measure that decides whether a new version is good enough to follow the live one.
+
+    Both measures stand at the top of the metrics, as numbers.
+
+    Attributes:
+        baseline: measure of the simplest way to answer on the same items, which the model has to
+            reach; None where there is no such way.
+        lower_is_better: for errors, such as a mean absolute error.
+        slack: by how much a new version may be worse than the live one, in the measure's unit.
+        protocol: raise it when the measuring itself changes (other items, another split): scores
+            of different protocols are never compared.
+    """
+
+    measure: str
+    baseline: str | None = None
+    lower_is_better: bool = False
+    slack: float = 0.0
+    protocol: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """Everything that is not code about one model.
 
@@ -99,6 +131,11 @@ class ModelSpec:
         deadline_ms: after it a request is answered 504.
         queue_items: waiting items beyond which a request is answered 503.
         golden_tolerance: largest absolute difference to a stored golden answer.
+        primary: compared with the baseline and with the live version before a new one is
+            published; None: the first bar's measure, without a baseline.
+        retrain_tolerance: how far a metric may lie from the published one when the model is made
+            again from the same inputs; relative where the metric is above 1. Metrics whose name
+            ends in `_s` or `_ms` are times and not compared.
     """
 
     name: str
@@ -111,3 +148,9 @@ class ModelSpec:
     deadline_ms: int
     queue_items: int
     golden_tolerance: float
+    primary: Primary | None = None
+    retrain_tolerance: float = 1e-6
+
+    def compared(self) -> Primary:
+        """What a new version is compared by."""
+        return self.primary or Primary(measure=self.bars[0].measure)

@@ -38,6 +38,29 @@ def find(name: str, version: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def latest(name: str) -> Path | None:
+    """The folder of the version that `name:latest` means, or None."""
+    try:
+        version = (home() / "models" / name / _LATEST).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return find(name, version) if version.isalnum() else None
+
+
+def cards(name: str) -> list[dict[str, Any]]:
+    """The cards of all published versions that can be read: the latest first, then by age."""
+    live = latest(name)
+    found = []
+    for path in (home() / "models" / name).glob(f"*/{CARD_FILE}"):
+        try:
+            card = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(card, dict) and card.get("version") == path.parent.name:
+            found.append((path.parent == live, str(card.get("created_at")), card))
+    return [card for *_, card in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+
+
 def fault(name: str, version: str) -> str | None:
     """What is wrong with a published version; None where it is whole or not there."""
     folder = find(name, version)

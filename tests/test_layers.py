@@ -6,14 +6,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"bentos", "service", "infra", "loadtests"}
-TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas"}
+OURS = {"bentos", "service", "infra", "loadtests", "cameratraps"}
+TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas", "mlflow"}
 
 SPECS = {"bentos.spec", "bentos.catalog"}
 MAY_IMPORT = {
     "bentos": {"bentos"},
     "service": {"bentos", "service"},
     "loadtests": {"loadtests", "service.contract", *SPECS},
+    "cameratraps": {
+        "cameratraps",
+        "service.contract",
+        "service.models",
+        "service.api.problems",
+        *SPECS,
+    },
     "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
 }
 INFRA_MAY_IMPORT = {
@@ -100,7 +107,7 @@ def test_inside_infra_pure_parts_do_not_import_what_runs_things(name: str) -> No
     assert wrong == set()
 
 
-@pytest.mark.parametrize("folder", ["service", "infra", "loadtests"])
+@pytest.mark.parametrize("folder", ["service", "infra", "loadtests", "cameratraps"])
 def test_training_libraries_are_imported_in_bentos_only(folder: str) -> None:
     tops = {n.split(".")[0] for tree in modules(folder).values() for n in imports(tree)}
     assert tops & TRAINING == set()

@@ -19,12 +19,23 @@ HOLE = "…"
 PROGRAMS = (
     *("bentos/**/*.py", "infra/**/*.py", "tools/setup/*.py"),
     *("service/*.py", "service/runtimes/*.py", "service/api/docs.py", "service/api/info.py"),
-    *("loadtests/*.py", "loadtests/report/__main__.py"),
+    *("loadtests/*.py", "loadtests/report/__main__.py", "cameratraps/*.py"),
 )
 SCRIPTS = ("tools/setup/*.sh", "Makefile")
 
 NO_MESSAGES = {
+    "cameratraps/page.py": "draws the page of a run",
+    "cameratraps/progress.py": "tells how a run goes",
+    "bentos/demand/evaluate.py": "measures; its words go onto the model's card",
     "bentos/energy/evaluate.py": "measures; its words go onto the model's card",
+    "bentos/octagon/evaluate.py": "measures; its words go onto the model's card",
+    **dict.fromkeys(
+        [f"bentos/pages/{n}.py" for n in ("metrics", "plot", "text")], "words of the models' pages"
+    ),
+    "bentos/precision/measure.py": "measures; its words go onto the page of precision",
+    "bentos/precision/page.py": "words of that page",
+    "bentos/precision/variants.py": "says on that page why there is no such form",
+    "bentos/reproduce/report.py": "words of the report; its lines are bentos/reproduce/remade.py's",
     **dict.fromkeys(
         [f"infra/commands/{n}" for n in ("clock", "edge", "files", "ports", "replica", "startup")],
         "makes command lines and files for hosts",
@@ -42,15 +53,20 @@ NO_MESSAGES = {
 """Code whose texts no operator acts on."""
 
 NO_ROW = {
-    "a booster should convert to an ensemble of trees (got …).": "only a new onnxmltools could",
     "timestamp: should be a datetime (got …)": "rows are checked before they are encoded",
     "…: takes rows, not photos.": "only called for models that take photos",
     "replica number: must be 1 to … (got …).": "the configuration refuses more replicas",
     "must be a whole number from … to … (got …)": "the configuration refuses the same before",
     "must not be empty (got none)": "the configuration refuses the same before",
     "must be 12 hex digits (got …)": "the program makes the release's id itself",
+    "…, made …: as recorded": "what `make data` says when all is well",
+    "…: made again in … s: … metrics differ by … at most, … golden values by …": "how it went",
     "…: release …, weight …, live since …": "what `make status` says when all is well",
     "… on …, pid …, since …": "names who holds a lock, inside a row's message",
+    "… photos, … without an answer…": "how a run of make photos went",
+    "unknown content": "why a line is damaged, inside a row's message",
+    "… bytes unpacked": "why metadata is refused, inside a row's message",
+    "no images, annotations and categories": "the same",
     "nobody that could be read": "stands for that name",
     "a mapping": "stands for a value, inside a row's message",
     "a file command": "names a command, inside a row's message",

@@ -123,10 +123,16 @@ def summary(cells: Sequence[dict[str, Any]], late: Sequence[dict[str, Any]]) -> 
     }
     return {
         **means,
+        "r2_compared_mean": _mean_r2(cells, "model_compared"),
+        "r2_last_week_mean": _mean_r2(cells, "last_week"),
         "wins_over_last_week": sum(cell["win"] for cell in cells),
         "folds": list(cells),
         "last_fifth": list(late),
     }
+
+
+def _mean_r2(cells: Sequence[dict[str, Any]], of: str) -> float:
+    return float(np.mean([cell[of]["r2"] for cell in cells]))
 
 
 def limits(late: Sequence[dict[str, Any]]) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bentos import golden, parity
-from bentos.energy import data, evaluate, features
+from bentos.energy import data, evaluate, features, simulator
 from bentos.energy.parameters import FULL, SMALL, Parameters
 from bentos.energy.spec import SPEC, ZONES
-from bentos.recipe import Outcome, Recipe
+from bentos.recipe import ROOT, Data, DataSet, Outcome, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,20 @@ def recipe(*, small: bool) -> Recipe:
         frameworks=_FRAMEWORKS,
         licence=found.licence,
         make=partial(_make, content, parameters),
+        code=(ROOT / "bentos" / "trees.py",),
+        data_sets=(_data_set(found),),
+    )
+
+
+def _data_set(found: Data) -> DataSet:
+    maker = simulator.make_csv if found.simulated else data.find
+    return DataSet(
+        name="tetouan",
+        sha256=found.sha256,
+        rows=found.rows,
+        source=found.source,
+        step=f"{maker.__module__}:{maker.__name__}",
+        parameters={"seed": simulator.SEED} if found.simulated else {},
     )
 
 
@@ -88,8 +102,11 @@ def _golden(graph: Path, table: data.Table) -> list[golden.Item]:
 
 
 def _facts(graph: Path, x: NDArray[np.float32], opset: int) -> dict[str, Any]:
+    from bentos.precision import variants  # the quantizer, which only this step needs
+
     return {
         "file_bytes": graph.stat().st_size,
+        "precision": variants.kind(graph),
         "opset": opset,
         "x": ["n", x.shape[1]],
         "y": ["n", len(ZONES)],

@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 _START = datetime(2017, 1, 1)
 _STEPS_PER_DAY = 144
 _DAYS = 364
-_SEED = 849
+SEED = 849
 _LATITUDE = np.radians(35.6)
 _NOON_H = 13.2
 
@@ -52,7 +52,7 @@ _PER_DEGREE = (0.006, 0.007, 0.008)
 
 def make_csv(header: Sequence[str]) -> bytes:
     """A year of rows every 10 minutes, as CSV in the form of the real file; always the same."""
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     times = [_START + timedelta(minutes=10) * i for i in range(_DAYS * _STEPS_PER_DAY)]
     hour = np.arange(len(times)) % _STEPS_PER_DAY / 6
     day = np.arange(len(times)) / _STEPS_PER_DAY

@@ -20,7 +20,7 @@ EDGE_RECIPE = f"{EDGE}/Containerfile"
 MISSING = "missing"
 """Stands for the hash of a model that is not in the store."""
 
-DATED = ("card.json", "model.yaml")
+DATED = ("card.json", "data.json", "model.yaml")
 """Files of a stored model that tell when it was made; its version stands for the rest of them."""
 
 DIGITS = 12

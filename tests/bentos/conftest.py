@@ -1,6 +1,6 @@
 """What the tests of the models share: a store of their own, and a small graph made by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import onnx
@@ -28,6 +28,14 @@ SPEC = ModelSpec(
     queue_items=8,
     golden_tolerance=0.1,
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _untracked() -> Iterator[None]:
+    """No run of MLflow for the models that tests make: seconds each, and none looks at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENTOFLEET_TRACKING", "off")
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,12 @@ def toy(kitchen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A catalog with the toy alone, whose code is a file that a test may change."""
     code = tmp_path / "root" / "bentos"
     (code / "toy").mkdir(parents=True)
-    for name in ("card.py", "golden.py", "parity.py", "recipe.py", "spec.py", "sums.py"):
+    for name in recipe._SHARED_CODE:
         (code / name).write_text("# one\n")
     (code / "toy" / "features.py").write_text("# one\n")
     monkeypatch.setattr(recipe, "ROOT", code.parent)
     monkeypatch.setattr(build, "MODELS", {"toy": kitchen.recipe().spec})
-    monkeypatch.setattr(build, "_recipe", lambda name, small: kitchen.recipe(small=small))
+    monkeypatch.setattr(build, "load", lambda name, *, small: kitchen.recipe(small=small))
     kitchen.folder = code
     return kitchen
 
@@ -205,7 +205,8 @@ def test_a_model_below_its_bar_is_not_published(
     assert run(capsys) == (
         1,
         "",
-        "toy: score is 0.5, below its bar of 0.9. The model is not published.\n",
+        "toy: score is 0.5, below its bar of 0.9. The model is not published. Look at its data and "
+        "parameters; the bar stands in bentos/toy/spec.py.\n",
     )
     assert not (home / "models").exists()
     toy.score = 0.95
@@ -219,13 +220,14 @@ def test_a_model_below_its_bar_is_not_published(
         pytest.param(
             OSError(28, "No space left on device"),
             1,
-            "toy: cannot be built ([Errno 28] No space left on device).\n",
+            "toy: cannot be built ([Errno 28] No space left on device). Mend that and run it "
+            "again.\n",
             id="the disk is full",
         ),
         pytest.param(
             KeyboardInterrupt(),
             130,
-            "toy: interrupted, nothing of it was published.\n",
+            "toy: interrupted. Run it again, it goes on from what is there.\n",
             id="ctrl-c",
         ),
     ],
@@ -244,3 +246,80 @@ def test_a_missing_framework_is_one_line(toy: Any, capsys: pytest.CaptureFixture
     toy.frameworks = ("no-such-package",)
     line = "toy: the package no-such-package is not installed. Run `uv sync`.\n"
     assert run(capsys) == (1, "", line)
+
+
+def test_a_model_worse_than_the_live_one_is_not_published(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    run(capsys)
+    live = toy.recipe().version()
+    toy.parameters["rounds"], toy.score = 2, 0.92
+    status, _, err = run(capsys)
+    assert status == 1
+    assert err == (
+        f"toy: score is 0.92, worse than 0.95 of the published toy:{live} (by at most 0 is "
+        "allowed). The model is not published. Look at what changed, or accept it with "
+        "--accept-worse REASON.\n"
+    )
+    assert (home / "models" / "toy" / "latest").read_text() == live
+
+
+def test_a_worse_model_is_published_with_a_reason_that_its_card_keeps(
+    toy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys)
+    live = toy.recipe().version()
+    toy.sha256, toy.score = "1" * 64, 0.92
+    reason = "new meters since March"
+    assert run(capsys, "--model", "toy", "--accept-worse", reason)[0] == 0
+    compared = store.cards("toy")[0]["compared"]
+    assert (compared["live_version"], compared["accepted"]) == (live, reason)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--accept-worse", "why"), ("--model", "toy", "--accept-worse", " ")],
+    ids=["for every model", "without a reason"],
+)
+def test_accepting_worse_needs_one_model_and_a_reason(
+    toy: Any, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(capsys, *arguments)
+    assert "--accept-worse wants a reason" in capsys.readouterr().err
+    assert toy.made == 0
+
+
+def test_a_small_variant_is_never_compared_with_a_full_one(
+    toy: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys)
+    toy.score = 0.91
+    assert run(capsys, "--small")[0] == 0
+    toy.score, toy.parameters["rounds"] = 0.94, 2
+    assert "worse than 0.95" in run(capsys)[2]  # of the full one, though the small one is latest
+
+
+def test_a_damaged_model_that_is_made_again_is_not_compared_with_itself(
+    toy: Any, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    run(capsys)
+    (home / "models" / "toy" / toy.recipe().version() / "model.onnx").unlink()
+    toy.score = 0.93
+    assert run(capsys)[0] == 0
+
+
+@pytest.mark.parametrize("score", [0.95, 0.5], ids=["published", "refused"])
+def test_every_model_that_is_made_is_recorded(
+    toy: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, score: float
+) -> None:
+    recorded = []
+    monkeypatch.setattr(build.journal, "record", lambda *given: recorded.append(given))
+    toy.score = score
+    run(capsys)
+    (made, _, duration_s, refused) = recorded[0]
+    assert (made.name, bool(refused), duration_s >= 0) == ("toy", score == 0.5, True)
+    toy.score = 0.95
+    run(capsys)
+    run(capsys)
+    assert len(recorded) == 1 + (score == 0.5)

@@ -24,12 +24,15 @@ def test_a_card_is_json_with_the_agreed_fields(kitchen: Any, tmp_path: Path) -> 
         "name",
         "version",
         "title",
+        "summary",
         "created_at",
         "data",
         "parameters",
         "metrics",
         "bars",
+        "compared",
         "frameworks",
+        "code",
         "licence",
         "limits",
         "parity",
@@ -39,7 +42,11 @@ def test_a_card_is_json_with_the_agreed_fields(kitchen: Any, tmp_path: Path) -> 
     assert list(read["data"]) == ["source", "sha256", "rows", "simulated", "licence", "citation"]
     assert read["bars"] == [{"measure": "score", "at_least": 0.9, "measured": 0.95, "ok": True}]
     assert read["frameworks"].keys() == {"numpy"}
-    assert read["files"] == {"model.onnx": hashlib.sha256(b"graph").hexdigest()}
+    assert read["files"] == {
+        "data.json": hashlib.sha256((tmp_path / "data.json").read_bytes()).hexdigest(),
+        "model.onnx": hashlib.sha256(b"graph").hexdigest(),
+    }
+    assert read["code"] == kitchen.recipe().code_sums()
     assert read["created_at"].endswith("+00:00")
 
 
@@ -65,5 +72,6 @@ def test_a_missed_bar_is_told_in_one_line(
     kitchen: Any, metrics: dict[str, float], line: str | None, tmp_path: Path
 ) -> None:
     made = card.make(kitchen.recipe(), "abc", replace(OUTCOME, metrics=metrics), tmp_path)
-    expected = [] if line is None else [f"toy: {line} The model is not published."]
+    cure = "Look at its data and parameters; the bar stands in bentos/toy/spec.py."
+    expected = [] if line is None else [f"toy: {line} The model is not published. {cure}"]
     assert made.missed() == expected

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bentos.catalog import MODELS
-from bentos.spec import ModelSpec, Number, Photo, Table
+from bentos.spec import Choice, ModelSpec, Number, Photo, Table
 
 SPECS = [pytest.param(spec, id=spec.name) for spec in MODELS.values()]
 
@@ -62,6 +62,9 @@ def test_every_example_is_within_its_own_bounds(spec: ModelSpec) -> None:
             for column in columns:
                 if isinstance(column, Number):
                     assert column.minimum <= column.example <= column.maximum
+                if isinstance(column, Choice):
+                    assert column.example in column.values
+                    assert len(set(column.values)) == len(column.values) > 1
         case Photo(examples=folder, max_bytes=most):
             photos = sorted(folder.glob("*.jpg"))
             assert photos

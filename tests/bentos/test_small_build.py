@@ -1,4 +1,4 @@
-"""Both models from end to end in their small variants, into a store of their own."""
+"""The models from end to end in their small variants, into a store of their own."""
 
 import json
 import logging
@@ -12,6 +12,8 @@ from PIL import Image
 
 from bentos import build, parity, store
 from bentos.catalog import MODELS
+from bentos.demand import features as demand_features
+from bentos.demand.spec import CATEGORIES, CITIES
 from bentos.energy import data
 from bentos.energy import features as energy_features
 from bentos.wildlife import features as wildlife_features
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.train
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """The folders of both models, built where there is neither data nor network."""
+    """The folders of all models, built where there is neither data nor network."""
     folder = tmp_path_factory.mktemp("built")
 
     def unreachable(url: str) -> bytes:
@@ -72,7 +74,7 @@ def test_the_card_shows_every_bar_reached_and_parity_proved(
     assert written["version"] == built[name].name
     assert [bar["measure"] for bar in written["bars"]] == [bar.measure for bar in MODELS[name].bars]
     assert all(bar["ok"] for bar in written["bars"])
-    assert written["parity"]["largest"] < written["parity"]["tolerance"] == 1e-4
+    assert written["parity"]["largest"] < written["parity"]["tolerance"] <= 5e-3
     assert written["limits"]
     assert written["frameworks"]["onnxruntime"]
     assert written["export"]["file_bytes"] == (built[name] / "model.onnx").stat().st_size
@@ -98,6 +100,30 @@ def test_energys_golden_answers_are_what_its_graph_answers(built: dict[str, Path
         row = {**item["input"], "timestamp": datetime.fromisoformat(item["input"]["timestamp"])}
         (answer,) = energy_features.answer(run(energy_features.encode([row])))
         assert answer == pytest.approx(item["answer"], abs=golden["tolerance"])
+
+
+def test_demands_golden_answers_are_what_its_graph_answers(built: dict[str, Path]) -> None:
+    golden = json.loads((built["demand"] / "golden.json").read_text())
+    assert len(golden["items"]) == 12
+    assert {item["input"]["city"] for item in golden["items"]} == set(CITIES)
+    run = parity.runner(built["demand"] / "model.onnx")
+    for item in golden["items"]:
+        row = {**item["input"], "week_start": datetime.fromisoformat(item["input"]["week_start"])}
+        (answer,) = demand_features.answer(run(demand_features.encode([row])))
+        assert answer == pytest.approx(item["answer"], abs=golden["tolerance"])
+
+
+def test_demands_card_tells_of_every_shop_and_of_what_was_not_measured(
+    built: dict[str, Path],
+) -> None:
+    written = card(built["demand"])
+    assert written["data"]["simulated"] is True
+    metrics = written["metrics"]
+    assert metrics["wape"] < metrics["wape_mean_4_weeks"] < metrics["wape_naive"]
+    assert len(metrics["last_test"]["stores"]) == 18
+    assert {one["name"] for one in metrics["last_test"]["categories"]} == set(CATEGORIES)
+    assert metrics["real_sales"] is None
+    assert "Not measured on real sales: this is the small variant." in written["limits"]
 
 
 def test_wildlifes_golden_answers_are_what_its_graph_answers(built: dict[str, Path]) -> None:

@@ -46,7 +46,10 @@ def test_bentoml_reads_what_was_published(kitchen: Any, tmp_path: Path, home: Pa
     assert ModelStore(home / "models").get("toy:latest").tag == model.tag
     assert json.loads((folder / "card.json").read_text())["version"] == made.version
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"model.onnx", "golden.json", "golden/a.jpg", "card.json", "model.yaml"}
+    assert files == {
+        *("model.onnx", "golden.json", "golden/a.jpg"),
+        *("card.json", "data.json", "model.yaml"),
+    }
 
 
 def test_another_user_can_read_a_published_model(kitchen: Any, tmp_path: Path) -> None:
@@ -126,3 +129,26 @@ def test_the_store_is_in_the_build_folder_unless_bentoml_is_told_otherwise(
     assert store.home() == Path(__file__).parents[2] / "build" / "bentoml"
     monkeypatch.setenv("BENTOML_HOME", "/elsewhere")
     assert store.home() == Path("/elsewhere")
+
+
+def test_cards_come_with_the_latest_first_and_broken_ones_left_out(
+    kitchen: Any, tmp_path: Path, home: Path
+) -> None:
+    versions = []
+    for rounds in (1, 2, 3):
+        kitchen.parameters["rounds"] = rounds
+        made = kitchen.cooked(tmp_path / str(rounds))
+        store.publish(made, tmp_path / str(rounds))
+        versions.append(made.version)
+    store.set_latest("toy", versions[0])
+    (home / "models" / "toy" / versions[1] / "card.json").write_text("{")
+    assert [card["version"] for card in store.cards("toy")] == [versions[0], versions[2]]
+    assert store.latest("toy") == home / "models" / "toy" / versions[0]
+
+
+@pytest.mark.parametrize("content", ["", "..", "nowhere"], ids=["empty", "a path", "unknown"])
+def test_there_is_no_latest_where_its_file_names_no_version(home: Path, content: str) -> None:
+    (home / "models" / "toy").mkdir(parents=True)
+    (home / "models" / "toy" / "latest").write_text(content)
+    assert store.latest("toy") is None
+    assert store.latest("nobody") is None

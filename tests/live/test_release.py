@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from harness.stack import is_as_before, provider_of, wait_until
 
+from bentos.catalog import MODELS
 from infra.commands import containers, edge, ports
 from infra.provider import live
 
@@ -53,7 +54,7 @@ def test_the_first_release_passes_the_gate_and_answers(stack: "LiveStack") -> No
         *(("ready", "pass"), ("gate", "pass"), ("promote", "pass"), ("drain", "pass")),
     ]
     assert verdict["saturation_rps"] > 0
-    for model in ("energy", "wildlife"):
+    for model in MODELS:
         status, body = stack.post(stack.token(), model)
         assert (status, body["release"]) == (200, stack.output("release"))
     assert len(stack.replicas()) == 2

@@ -87,6 +87,7 @@ def test_the_summary_has_the_means_and_counts_that_the_bars_ask_for() -> None:
     summary = evaluate.summary(cells, [])
     assert summary["r2_zone_1_mean"] == pytest.approx(0.9)
     assert summary["wins_over_last_week"] == 3
+    assert summary["r2_compared_mean"] == summary["r2_last_week_mean"] == pytest.approx(0.9)
     assert len(summary["folds"]) == 6
 
 

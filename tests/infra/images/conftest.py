@@ -21,6 +21,7 @@ FILES = {
     "build/bentoml/models/energy/latest": "aaa",
     "build/bentoml/models/energy/aaa/model.onnx": "graph a",
     "build/bentoml/models/energy/aaa/card.json": '{"created_at": "yesterday"}',
+    "build/bentoml/models/energy/aaa/data.json": '{"made_at": "yesterday"}',
     "build/bentoml/models/energy/bbb/model.onnx": "graph b",
 }
 

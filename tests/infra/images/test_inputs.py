@@ -49,8 +49,12 @@ def test_a_changed_input_changes_the_tag(project: Path, name: str, text: str) ->
         ("infra/images/edge/Containerfile", "FROM other\n"),
         ("build/bentoml/models/energy/bbb/model.onnx", "a version that is not the latest"),
         ("build/bentoml/models/energy/aaa/card.json", '{"created_at": "today"}'),
+        ("build/bentoml/models/energy/aaa/data.json", '{"made_at": "today"}'),
     ],
-    ids=["readme", "not included", "cache", "other recipe", "other version", "date of training"],
+    ids=[
+        *("readme", "not included", "cache", "other recipe", "other version"),
+        *("date of training", "dates of the data"),
+    ],
 )
 def test_an_unrelated_file_keeps_the_tag(project: Path, name: str, text: str) -> None:
     before = service_tag(project)

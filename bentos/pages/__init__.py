@@ -1,0 +1,1 @@
+"""The cards of the published models as pages under docs/models: `python -m bentos.pages`."""

@@ -1,0 +1,1 @@
+"""Makes published models again and compares: `python -m bentos.reproduce`."""
