@@ -16,7 +16,8 @@ from infra.provider.machine import Machine, open_machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
 from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, out_of_range
-from infra.provider.walk import Walk, is_at, set_live
+from infra.provider.traffic import is_at, set_live
+from infra.provider.walk import Walk
 
 
 class Release(Resource):

@@ -13,6 +13,9 @@ from service import contract
 STOP_TIMEOUT_S = 30
 """Longer than the service's own drain: SIGTERM lets accepted requests finish."""
 
+CANDIDATE_STOP_TIMEOUT_S = 2
+"""A refused candidate has no users, and one that still loads its models hears no signal."""
+
 EDGE_SEES_TIMEOUT_S = 15.0
 """The edge checks each second; this is the time in which it must have seen a ready replica."""
 
@@ -138,10 +141,12 @@ def drain(machine: Machine, slot: str, timeout_s: int, console: Console) -> int:
     return sessions()
 
 
-def remove(machine: Machine, is_wanted: Callable[[Running], bool]) -> list[str]:
+def remove(
+    machine: Machine, is_wanted: Callable[[Running], bool], timeout_s: int = STOP_TIMEOUT_S
+) -> list[str]:
     """Stops and removes the replicas that `is_wanted` picks; their names."""
     names = [c.name for c in of_role(machine.containers()) if is_wanted(c)]
-    machine.stop(names, STOP_TIMEOUT_S)
+    machine.stop(names, timeout_s)
     return names
 
 

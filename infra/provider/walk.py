@@ -8,10 +8,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from infra.commands import edge
 from infra.connection import HostError
 from infra.host import other_slot
-from infra.provider import gate, keep, live, replicas, words
+from infra.provider import gate, keep, live, replicas, traffic, words
 from infra.provider.console import Console
 from infra.provider.live import Live
 from infra.provider.lock import HEARTBEAT_S, Lock
@@ -100,7 +99,8 @@ class Walk:
 
     def _ready_on(self, machine: Machine) -> None:
         slot = self._slot(machine)
-        restore(machine, self.before[machine.host.name])  # a killed walk may have left it elsewhere
+        # a walk that was killed may have left the traffic elsewhere
+        traffic.restore(machine, self.before[machine.host.name])
         replicas.start(machine, self.plan, slot)
         replicas.await_ready(machine, self.plan, slot, self.console, self._may_go_on)
 
@@ -141,7 +141,7 @@ class Walk:
                 since=since,
                 image=self.plan.image,
             )
-            set_live(machine, now)
+            traffic.set_live(machine, now)
         return self._text("promote", release=self.plan.release)
 
     def _drain(self) -> str:
@@ -211,9 +211,10 @@ class Walk:
             return
         for machine in self.machines:
             was, slot = self.before[machine.host.name], self._slot(machine)
-            self._try(partial(restore, machine, was))
+            had_users = self._try(partial(traffic.restore, machine, was)) is not False
+            timeout_s = replicas.STOP_TIMEOUT_S if had_users else replicas.CANDIDATE_STOP_TIMEOUT_S
             self._try(partial(self._keep_logs, machine, slot))
-            self._try(partial(replicas.remove, machine, replicas.in_slot(slot)))
+            self._try(partial(replicas.remove, machine, replicas.in_slot(slot), timeout_s))
 
     def _keep_logs(self, machine: Machine, slot: str) -> None:
         """What a refused candidate printed last: its containers are about to go."""
@@ -221,12 +222,13 @@ class Walk:
             lines = machine.log_end(candidate.name, KEPT_LOG_LINES)
             self.record.keep_log(machine.host.name, candidate.name, lines)
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _try(self, work: Callable[[], object]) -> object:
         """Goes on with the other hosts when one cannot be put back, and names it."""
         try:
-            work()
+            return work()
         except HostError as e:
             self.console.warn(f"could not put back: {e}")
+            return None
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -268,32 +270,3 @@ class Walk:
             took_s = time.monotonic() - clock
             self.record.step(name, started, took_s, result, detail)
             self.console.say(f"{self.plan.release}: {name}: {result} ({took_s:.1f} s) {detail}")
-
-
-def set_live(machine: Machine, now: Live) -> None:
-    """Gives a release all the traffic of a host, on disk and in the running edge.
-
-    Raises:
-        HostError: the edge does not say that it did.
-    """
-    live.write(machine, now)
-    machine.edge_command(edge.set_live(now.slot))
-    found = machine.edge_live()
-    if found != now.slot:
-        msg = f"{machine.host.name}: the edge did not take the new weights (live is {found})."
-        raise HostError(msg)
-
-
-def is_at(machine: Machine, now: Live) -> bool:
-    """Whether record and running edge both give `now` the traffic."""
-    return live.read(machine) == now and machine.edge_live() == now.slot
-
-
-def restore(machine: Machine, was: Live | None) -> None:
-    """Gives the traffic back to what was live before; nothing to do where it never lost it."""
-    if was is not None:
-        if not is_at(machine, was):
-            set_live(machine, was)
-        return
-    live.write(machine, None)
-    machine.edge_command(edge.set_live(None))
