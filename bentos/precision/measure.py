@@ -29,6 +29,10 @@ _ROWS = 64  # of a table at once, as a busy service has them
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
+_SUM_OFF = 1e-3
+"""How far a graph's outputs may be from 1 in sum and still be the probabilities of classes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figures:
     """One form of a graph.
@@ -39,7 +43,7 @@ class Figures:
         items_per_s: of one thread's processor time, the median of all rounds.
         speed: times fp32, in the same round: lower quartile, median, upper quartile.
         scores: of `Scored.measure`.
-        same_first: share of the scored items whose largest output is fp32's; None for tables.
+        same_first: share of the scored items whose likeliest class is fp32's; None without classes.
         golden_difference: largest, from the published answers; None where texts differ.
     """
 
@@ -199,6 +203,7 @@ def _figures(
     times = _times(runs, batch, rounds)
     outputs = {form: _outputs(run, x) for form, run in runs.items()}
     first = {form: y.argmax(axis=1) for form, y in outputs.items()}
+    is_classes = np.allclose(outputs[FP32].sum(axis=1), 1, atol=_SUM_OFF)
     return {
         form: Figures(
             form=form,
@@ -206,11 +211,7 @@ def _figures(
             items_per_s=len(batch) / median(times[form]),
             speed=tuple(quantiles([a / b for a, b in zip(times[FP32], times[form], strict=True)])),
             scores=dict(scored.measure(outputs[form])) if scored else {},
-            same_first=(
-                float((first[form] == first[FP32]).mean())
-                if isinstance(spec.takes, Photo)
-                else None
-            ),
+            same_first=float((first[form] == first[FP32]).mean()) if is_classes else None,
             golden_difference=_golden(spec, path, published),
         )
         for form, path in graphs.items()

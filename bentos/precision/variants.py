@@ -33,6 +33,7 @@ _QUANTIZED = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"}
 )
 _SHOWN = 4
+_WORDS = 120
 
 
 class NotApplicable(Exception):
@@ -75,7 +76,7 @@ def int8(graph: Path, target: Path, calibration: NDArray[np.float32] | None) -> 
         calibration: (n, ...) inputs; None leaves activations to be scaled at run time.
 
     Raises:
-        NotApplicable: the quantizer finds nothing to quantize.
+        NotApplicable: the quantizer finds nothing to quantize, or cannot.
     """
     model = onnx.load(graph)
     has_convolutions = "Conv" in _operations(model)
@@ -88,7 +89,15 @@ def int8(graph: Path, target: Path, calibration: NDArray[np.float32] | None) -> 
         if has_convolutions:
             _static(graph, target, calibration)
         else:
-            quantize_dynamic(graph, target, weight_type=QuantType.QInt8, per_channel=True)
+            quantize_dynamic(
+                graph,
+                target,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # of trees' outputs
+            )
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise NotApplicable(f"the quantizer refuses it ({str(error)[:_WORDS]})") from error
     finally:
         root.setLevel(level)
     if not _operations(onnx.load(target)) & _QUANTIZED:
@@ -141,5 +150,5 @@ def _loads(target: Path) -> Path:
     try:
         parity.runner(target)
     except Exception as error:  # ONNX Runtime has no common base for what it raises
-        raise NotApplicable(f"ONNX Runtime does not load it ({str(error)[:120]})") from error
+        raise NotApplicable(f"ONNX Runtime does not load it ({str(error)[:_WORDS]})") from error
     return target
