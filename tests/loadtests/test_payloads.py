@@ -17,6 +17,13 @@ TABLES = [spec for spec in MODELS.values() if isinstance(spec.takes, Table)]
 PHOTOS = [spec for spec in MODELS.values() if isinstance(spec.takes, Photo)]
 
 
+def _photos(spec: ModelSpec) -> int:
+    """How many photos there are to send; tables have no end of rows."""
+    if isinstance(spec.takes, Table):
+        return payloads.VARIANTS
+    return len(list(spec.takes.examples.glob("*.jpg")))
+
+
 @SPECS
 def test_the_same_seed_draws_the_same_requests_and_another_draws_others(spec: ModelSpec) -> None:
     assert payloads.draw(spec, 7) == payloads.draw(spec, 7)
@@ -27,7 +34,7 @@ def test_the_same_seed_draws_the_same_requests_and_another_draws_others(spec: Mo
 def test_requests_vary_and_go_where_the_contract_says(spec: ModelSpec) -> None:
     drawn = payloads.draw(spec, 1)
     assert len(drawn) == payloads.VARIANTS
-    assert len({request.body for request in drawn}) > 10
+    assert len({request.body for request in drawn}) > min(10, _photos(spec) - 1)
     assert {request.path for request in drawn} == {contract.predict_path(spec.name)}
     assert all(len(request.body) <= contract.body_limit_bytes(spec) for request in drawn)
 
