@@ -14,7 +14,7 @@ from infra.provider.resource import (
     Plain,
     Refused,
     Resource,
-    differs,
+    look_at_file,
     machine_of,
     out_of_range,
 )
@@ -67,8 +67,8 @@ class Edge(Resource):
         machine = machine_of(state)
         config, keys = machine.read(machine.paths.config), machine.read(machine.paths.jwks)
         return {
-            CONFIG_PART: _file(config, _config(machine, state)),
-            KEYS_PART: _file(keys, str(state["jwks"] or NO_KEYS)),
+            CONFIG_PART: look_at_file(config, _config(machine, state)),
+            KEYS_PART: look_at_file(keys, str(state["jwks"] or NO_KEYS)),
             CONTAINER_PART: _look_at_container(machine, state),
         }
 
@@ -168,10 +168,6 @@ def _wait_for_answer(machine: Machine, console: Console) -> None:
             f"(its log ends: {said}). See `make logs`."
         )
         raise Refused(msg)
-
-
-def _file(found: str | None, declared: str) -> str:
-    return "removed" if found is None else differs(found, declared, "changed by hand")
 
 
 def _look_at_container(machine: Machine, state: Plain) -> str:

@@ -9,7 +9,7 @@ from infra.commands import clock, files, replica, startup
 from infra.commands.containers import ROLE_LABEL, STACK_LABEL
 from infra.provider.console import Console
 from infra.provider.machine import Machine
-from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, differs, machine_of
+from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, look_at_file, machine_of
 
 CLOCK_PART = "clock"
 FOLDER_PART = "folder"
@@ -58,7 +58,7 @@ class Prepare(Resource):
         return {
             CLOCK_PART: AS_DECLARED if _is_right(skew_s) else f"off by {abs(skew_s):.0f} seconds",
             FOLDER_PART: f"{', '.join(missing)} removed" if missing else AS_DECLARED,
-            SCRIPT_PART: _file(machine.read(machine.paths.start), _start_script(machine)),
+            SCRIPT_PART: look_at_file(machine.read(machine.paths.start), _start_script(machine)),
             UNIT_PART: _look_at_unit(machine),
         }
 
@@ -120,10 +120,6 @@ def _start_script(machine: Machine) -> str:
     )
 
 
-def _file(found: str | None, declared: str) -> str:
-    return "removed" if found is None else differs(found, declared, "changed by hand")
-
-
 def _install_unit(machine: Machine) -> None:
     if not _has_systemd(machine):
         return
@@ -145,7 +141,7 @@ def _look_at_unit(machine: Machine) -> str:
     text = startup.unit(
         machine.host.stack, str(machine.paths.start), not machine.connection.is_root
     )
-    return _file(machine.read(_unit_path(machine)), text)
+    return look_at_file(machine.read(_unit_path(machine)), text)
 
 
 def _has_systemd(machine: Machine) -> bool:

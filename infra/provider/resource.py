@@ -86,6 +86,11 @@ def differs(found: object, declared: object, what: str) -> str:
     return AS_DECLARED if found == declared else what
 
 
+def look_at_file(found: str | None, declared: str) -> str:
+    """What to say of a file on a host: as declared, removed, or changed by hand."""
+    return "removed" if found is None else differs(found, declared, "changed by hand")
+
+
 def out_of_range(inputs: Plain, name: str, least: int, most: int) -> dict[str, str]:
     """The fault of a number outside its range; none when it is not known yet."""
     value = inputs.get(name)

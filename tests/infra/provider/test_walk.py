@@ -466,21 +466,27 @@ def effects_of_a_walk() -> int:
     return 10_000 - life.left
 
 
+def killed_at(point: int) -> World:
+    """What a walk leaves that was killed before its effect number `point`, for the next run."""
+    world = World()
+    life = Life(point)
+    for machine in world.machines:
+        machine.life = life
+    with pytest.raises(Killed):
+        world.walk()
+    for machine in world.machines:
+        machine.life = Life()
+    return world
+
+
 def test_a_walk_that_is_killed_anywhere_never_leaves_users_alone_and_the_next_run_converges() -> (
     None
 ):
     points = effects_of_a_walk()
 
     for point in range(points):
-        world = World()
-        life = Life(point)
-        for machine in world.machines:
-            machine.life = life
-        with pytest.raises(Killed):
-            world.walk()
+        world = killed_at(point)
 
-        for machine in world.machines:
-            machine.life = Life()
         world.converge()
 
         assert [m.fewest for m in world.machines] == [2, 2], f"killed at effect {point}"
@@ -493,14 +499,8 @@ def test_a_walk_that_is_killed_anywhere_never_leaves_users_alone_and_the_next_ru
 
 def test_after_a_kill_anywhere_another_release_can_be_walked_and_users_are_never_alone() -> None:
     for point in range(effects_of_a_walk()):
-        world = World()
-        life = Life(point)
+        world = killed_at(point)
         for machine in world.machines:
-            machine.life = life
-        with pytest.raises(Killed):
-            world.walk()
-        for machine in world.machines:
-            machine.life = Life()
             machine.answers_as = NEWER
         world.plan = plan(world.machines, release=NEWER)
 
