@@ -37,7 +37,7 @@ test: ## all the set-up, models and images, then every test without cloud accoun
 	$(RUN) python -m infra.images.build
 	$(RUN) pytest $(ARGS)
 
-soak: ## the long tests under load: releases and faults for MINUTES=30, then kills and swaps
+soak: ## the long tests under load: releases and faults for MINUTES=30, then swaps and kills
 	@tools/setup/setup.sh models
 	$(RUN) python -m infra.images.build
 	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live
