@@ -75,7 +75,7 @@ class Service(Section):
     auth: Literal["jwt", "off"] = Field(
         default="jwt", description="`off` opens /v1 to anyone who reaches the edge"
     )
-    docs: bool = Field(default=True, description="serve /docs and /openapi.json")
+    docs: bool = Field(default=True, description="serve /docs, /ui and /openapi.json")
 
 
 class Edge(Section):

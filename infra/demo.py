@@ -33,7 +33,11 @@ def main() -> int:
 def _lines(name: str, stack: Stack) -> list[str]:
     url = addresses.url(stack.hosts[0].address, stack.edge.port)
     report = stack_file.ROOT / "reports" / name / "latest"
-    lines = ["", f"Live:    {url}   (docs: {url}{contract.DOCS})", f"Verdict: {_verdict(report)}"]
+    lines = [
+        "",
+        f"Live:    {url}   (page: {url}{contract.UI}, docs: {url}{contract.DOCS})",
+        f"Verdict: {_verdict(report)}",
+    ]
     lines += [f"Report:  {(report / 'verdict.html').relative_to(stack_file.ROOT)}", ""]
     lines += ["Ask it (the token holds for 12 hours; `make token` gives another):", ""]
     lines += [f"  TOKEN={_token()}"] if stack.service.auth == "jwt" else []

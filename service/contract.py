@@ -15,10 +15,12 @@ LIVEZ = "/livez"
 READYZ = "/readyz"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
+UI = "/ui"
 API = "/v1/"  # everything below it wants a token
 MODELS = "/v1/models"
 PREDICT = "/v1/{model}/predict"
 PREDICT_BATCH = "/v1/{model}/predict/batch"
+EXPLAIN = "/v1/{model}/explain"  # of models that answer with a heat map
 METRICS = "/metrics"  # on the inner port only
 
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -28,6 +30,7 @@ JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 MULTIPART_TYPE = "multipart/form-data"
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp")
+EXPLAIN_TYPE = "image/png"
 PHOTO_PART = "file"  # the name of each part of a multipart request
 ITEMS_FIELD = "items"  # of a batch of table rows, and of every batch's answer
 
@@ -109,7 +112,7 @@ SETTINGS = (
         f"address of the inner port; empty: as {ENV_HOST}, with `bentoml serve` 127.0.0.1",
     ),
     Setting(ENV_METRICS_PORT, str(METRICS_PORT), "inner port that serves /metrics; 0: closed"),
-    Setting(ENV_DOCS, "on", "whether /docs and /openapi.json answer", ("on", "off")),
+    Setting(ENV_DOCS, "on", "whether /docs, /ui and /openapi.json answer", ("on", "off")),
     Setting(ENV_THREADS, "1", "ONNX Runtime threads per model"),
     Setting(ENV_LOG, "json", "form of log lines", ("json", "text")),
     Setting(ENV_DRAIN_S, "3", "seconds from SIGTERM (/readyz turns 503) to the end of listening"),
@@ -191,9 +194,11 @@ ROUTE_LIVEZ = "livez"
 ROUTE_READYZ = "readyz"
 ROUTE_OPENAPI = "openapi"
 ROUTE_DOCS = "docs"
+ROUTE_UI = "ui"
 ROUTE_MODELS = "models"
 ROUTE_PREDICT = "predict"
 ROUTE_PREDICT_BATCH = "predict_batch"
+ROUTE_EXPLAIN = "explain"
 ROUTE_OTHER = "other"  # no route of ours
 
 
@@ -205,6 +210,11 @@ def predict_path(model: str) -> str:
 def predict_batch_path(model: str) -> str:
     """Path that answers many items."""
     return PREDICT_BATCH.format(model=model)
+
+
+def explain_path(model: str) -> str:
+    """Path that answers with the photo under the model's heat map."""
+    return EXPLAIN.format(model=model)
 
 
 def model_scope(model: str) -> str:

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from service import contract
+from service.api import static
 from service.api.messages import Response
 from service.telemetry import LOGGER
 
@@ -30,17 +31,12 @@ _SCRIPT = (
     f'SwaggerUIBundle({{url: "{contract.OPENAPI}", dom_id: "#page", deepLinking: true, '
     "validatorUrl: null});\n"
 )
-_ASSETS = {
-    "swagger-ui.css": b"text/css; charset=utf-8",
-    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
-}
+_ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js")
 # Nothing from elsewhere, ever; Swagger UI sets styles and draws its icons inline.
 _POLICY = (
-    b"content-security-policy",
     b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_SECURE = (_POLICY, (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
 def pages() -> dict[str, Response | Path]:
@@ -50,21 +46,15 @@ def pages() -> dict[str, Response | Path]:
     if missing:
         _log.warning("%s: %s missing in %s.", contract.DOCS, " and ".join(missing), folder)
     return {
-        contract.DOCS: _text(_PAGE, b"text/html; charset=utf-8"),
-        f"{contract.DOCS}/page.js": _text(_SCRIPT, b"text/javascript; charset=utf-8"),
+        contract.DOCS: static.respond(_PAGE.encode(), ".html", _POLICY),
+        f"{contract.DOCS}/page.js": static.respond(_SCRIPT.encode(), ".js", _POLICY),
         **{f"{contract.DOCS}/{name}": folder / name for name in _ASSETS if name not in missing},
     }
 
 
 def asset(path: Path) -> Response:
     """The answer with one of Swagger UI's files."""
-    kept = (b"cache-control", b"public, max-age=86400")
-    headers = ((b"content-type", _ASSETS[path.name]), kept, *_SECURE)
-    return Response(200, path.read_bytes(), headers)
-
-
-def _text(text: str, content_type: bytes) -> Response:
-    return Response(200, text.encode(), ((b"content-type", content_type), *_SECURE))
+    return static.respond(path.read_bytes(), path.suffix, _POLICY, kept=True)
 
 
 def _assets_folder() -> Path:

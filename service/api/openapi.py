@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bentos.spec import ModelSpec, Table
 from service import contract
-from service.api import problems, schemas
+from service.api import explain, problems, schemas
 from service.api.problems import Kind
 from service.api.schemas import Schema
 
@@ -47,6 +47,8 @@ def document(specs: Iterable[ModelSpec], release: str, *, auth: bool) -> Schema:
     for spec in specs:
         paths[contract.predict_path(spec.name)] = {"post": _predict(spec, release)}
         paths[contract.predict_batch_path(spec.name)] = {"post": _predict_batch(spec)}
+        if explain.explainer(spec):
+            paths[contract.explain_path(spec.name)] = {"post": _explain(spec)}
         named[f"{spec.name}_answer"] = schemas.answer(spec)
         named[f"{spec.name}_batch_answer"] = schemas.batch_answer(spec, _schema("ItemError"))
         if isinstance(spec.takes, Table):
@@ -126,7 +128,7 @@ def _predict(spec: ModelSpec, release: str) -> Schema:
         "summary": spec.title,
         "description": spec.summary,
         "tags": [spec.name],
-        "requestBody": {"required": True, "content": _one_body(spec)},
+        "requestBody": _body(spec, _one_content(spec)),
         "responses": {
             "200": _json("The answer.", _schema(f"{spec.name}_answer"), example),
             **_refs(_PREDICT_KINDS),
@@ -141,7 +143,7 @@ def _predict_batch(spec: ModelSpec) -> Schema:
         "description": f"{spec.summary}\n\nUp to {spec.takes.batch_items} items; each has an "
         "answer or an error of its own, in the order sent.",
         "tags": [spec.name],
-        "requestBody": {"required": True, "content": _batch_body(spec)},
+        "requestBody": _body(spec, _batch_content(spec), batch=True),
         "responses": {
             "200": _json("An answer or an error each.", _schema(f"{spec.name}_batch_answer")),
             **_refs(_PREDICT_KINDS),
@@ -149,7 +151,35 @@ def _predict_batch(spec: ModelSpec) -> Schema:
     }
 
 
-def _one_body(spec: ModelSpec) -> Schema:
+def _explain(spec: ModelSpec) -> Schema:
+    return {
+        "operationId": f"{spec.name}_explain",
+        "summary": f"{spec.title}: where the model sees it",
+        "description": "The photo, upright and made smaller, with the answer's heat map over it.",
+        "tags": [spec.name],
+        "requestBody": _body(spec, _one_content(spec)),
+        "responses": {
+            "200": {
+                "description": "The picture.",
+                "headers": _REQUEST_ID,
+                "content": {contract.EXPLAIN_TYPE: {"schema": schemas.BINARY}},
+            },
+            **_refs(_PREDICT_KINDS),
+        },
+    }
+
+
+def _body(spec: ModelSpec, content: Schema, *, batch: bool = False) -> Schema:
+    limit_bytes = contract.body_limit_bytes(spec, batch=batch)
+    return {
+        "description": f"At most {limit_bytes} bytes.",
+        "x-max-bytes": limit_bytes,  # for programs: OpenAPI has no word for it
+        "required": True,
+        "content": content,
+    }
+
+
+def _one_content(spec: ModelSpec) -> Schema:
     if isinstance(spec.takes, Table):
         example = contract.example_row(spec.takes.columns)
         return {contract.JSON_TYPE: {"schema": _schema(f"{spec.name}_row"), "example": example}}
@@ -158,7 +188,7 @@ def _one_body(spec: ModelSpec) -> Schema:
     return {**raw, contract.MULTIPART_TYPE: {"schema": part}}
 
 
-def _batch_body(spec: ModelSpec) -> Schema:
+def _batch_content(spec: ModelSpec) -> Schema:
     many: Schema = {"type": "array", "minItems": 1, "maxItems": spec.takes.batch_items}
     if isinstance(spec.takes, Table):
         row = contract.example_row(spec.takes.columns)

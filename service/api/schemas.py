@@ -92,6 +92,7 @@ def _column(column: Column) -> Schema:
                 "minimum": column.minimum,
                 "maximum": column.maximum,
                 "description": f"{column.description} In {column.unit}.",
+                "x-unit": column.unit,
             }
         case Choice():
             own = {

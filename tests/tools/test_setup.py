@@ -149,3 +149,31 @@ def test_nothing_of_one_machine_is_in_the_files() -> None:
         text = path.read_text()
         for word in ("/work/", "/root/", json.dumps("/tmp/")[1:-1]):  # noqa: S108  looked for
             assert word not in text, f"{path.name}: {word}"
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_a_browser_that_is_there_is_left_alone(tmp_path: Path, name: str) -> None:
+    done = browser_setup(tmp_path, name)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_a_browser_and_apt_the_tests_of_the_page_are_said_to_be_skipped(
+    tmp_path: Path,
+) -> None:
+    done = browser_setup(tmp_path)
+    assert done.returncode == 0
+    assert "no Chromium: the tests of the page at /ui will be skipped." in done.stdout
+
+
+def browser_setup(path: Path, *there: str) -> subprocess.CompletedProcess[str]:
+    """Runs the script where only these programs are on PATH."""
+    for name in ("bash", "dirname", "grep"):
+        (path / name).symlink_to(str(shutil.which(name)))
+    for name in there:
+        (path / name).write_text("")
+        (path / name).chmod(0o755)
+    script = [str(path / "bash"), "tools/setup/browser.sh"]
+    environ = {"PATH": str(path)}
+    return subprocess.run(
+        script, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )

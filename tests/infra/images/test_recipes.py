@@ -39,7 +39,9 @@ def test_nothing_that_trains_is_in_the_bento() -> None:
     files = [Path(name) for name in inputs.included(ROOT, BENTOFILE["include"])]
     assert not [path for path in files if path.parts[0] == "bentos" and path.stem in TRAINS]
     assert {path.parts[0] for path in files} == {"service", "bentos"}
-    assert {path.suffix for path in files} <= {".py", ".txt", ".json"}
+    page = [path for path in files if path.parent == Path("service/ui")]
+    assert {path.suffix for path in page} == {".html", ".css", ".js", ".json"}
+    assert {path.suffix for path in files if path not in page} <= {".py", ".txt", ".json"}
 
 
 def test_what_serves_is_in_the_bento() -> None:
