@@ -24,17 +24,15 @@ class Caller:
 
     Attributes:
         until: end of the token, in seconds since 1970, the leeway for clocks included.
+        generation: of the keys that it was checked with.
+        traffic: whether the gate calls, or a user.
     """
 
     subject: str
     scopes: frozenset[str]
     until: float
-
-    @property
-    def traffic(self) -> str:
-        """Whether the gate calls, or a user."""
-        gate = contract.SCOPE_GATE in self.scopes
-        return contract.TRAFFIC_GATE if gate else contract.TRAFFIC_USER
+    generation: int = 0
+    traffic: str = contract.TRAFFIC_USER
 
     def require(self, model: str) -> None:
         """Stops a caller who may not use the model.
@@ -92,6 +90,10 @@ class Auth:
             self._remember(digest, caller)
         return caller
 
+    def holds(self, caller: Caller) -> bool:
+        """Whether a caller's token is still good: not at its end, and the keys are the same."""
+        return caller.until > self._clock() and self._keys.is_current(caller.generation)
+
     def _remember(self, digest: bytes, caller: Caller) -> None:
         if len(self._cache) >= _MAX_CACHED:
             del self._cache[next(iter(self._cache))]
@@ -117,14 +119,21 @@ class Auth:
                     "verify_nbf": False,
                 },
             )
-            return _caller(claims, self._clock())
+            return self._caller(claims)
         except problems.ProblemError:
             raise
         except Exception as error:  # whatever a hostile token breaks, it is not a valid one
             raise problems.unauthorized(type(error).__name__) from error
 
+    def _caller(self, claims: Mapping[str, Any]) -> Caller:
+        subject, scopes, until = _content(claims, self._clock())
+        gate = contract.SCOPE_GATE in scopes
+        traffic = contract.TRAFFIC_GATE if gate else contract.TRAFFIC_USER
+        return Caller(subject, scopes, until, self._generation, traffic)
 
-def _caller(claims: Mapping[str, Any], now: float) -> Caller:
+
+def _content(claims: Mapping[str, Any], now: float) -> tuple[str, frozenset[str], float]:
+    """Subject, scopes and the moment from which on the token counts no more."""
     leeway = contract.CLOCK_LEEWAY_S
     issued, expires = _moment(claims["iat"]), _moment(claims["exp"])
     if expires <= now - leeway:
@@ -138,7 +147,7 @@ def _caller(claims: Mapping[str, Any], now: float) -> Caller:
         raise problems.unauthorized("subject")
     if not isinstance(scope, str):
         raise problems.unauthorized("scope")
-    return Caller(subject, frozenset(scope.split()), expires + leeway)
+    return subject, frozenset(scope.split()), expires + leeway
 
 
 def _moment(claim: object) -> int:

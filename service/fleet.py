@@ -10,7 +10,7 @@ from typing import Any
 from bentos.spec import ModelSpec
 from service import models
 from service.batching import Batcher
-from service.models import Answer, Model, Prepared
+from service.models import QUICK_ITEMS, Answer, Model, Prepared
 from service.telemetry import LOGGER, Metrics
 
 _log = logging.getLogger(f"{LOGGER}.models")
@@ -86,7 +86,11 @@ class Fleet:
         spec, runtime = model.spec, model.runtime
         model.count = self._metrics.runs(spec.name, runtime.name, runtime.device)
         batcher = Batcher[Prepared, Answer](
-            spec.name, model.run, max_batch=model.max_batch, queue_items=spec.queue_items
+            spec.name,
+            model.run,
+            max_batch=min(model.max_batch, QUICK_ITEMS) if model.quick else model.max_batch,
+            queue_items=spec.queue_items,
+            in_loop=model.quick,
         )
         self._metrics.queue(spec.name, lambda: batcher.depth)
         self._metrics.loaded(spec.name, model.version, runtime.name, runtime.device)

@@ -21,6 +21,8 @@ _MIN_RSA_BITS = 2048
 _MAX_FILE_BYTES = 1024 * 1024
 # A file system's clock ticks every few milliseconds: two writes within a tick look the same.
 _SETTLED_S = 0.1
+# A look costs more than all else of a remembered token's check; a withdrawn key works no longer.
+_FRESH_S = 0.01
 
 _log = logging.getLogger("bentofleet.keys")
 
@@ -46,6 +48,7 @@ class KeySet:
     def __init__(self, path: Path) -> None:
         """Reads nothing yet; `path` need not exist."""
         self.generation = 0
+        self._looked_at = 0.0
         self._path = path
         self._keys: Mapping[str, PublicKey] = {}
         self._seen: tuple[int, ...] | None = ()
@@ -58,7 +61,14 @@ class KeySet:
             self._reload(seen)
         return self._keys
 
+    def is_current(self, generation: int) -> bool:
+        """Whether the keys are still those; a look that is `_FRESH_S` old counts."""
+        if time.monotonic() - self._looked_at > _FRESH_S:
+            self.current()
+        return generation == self.generation
+
     def _look(self) -> tuple[int, ...]:
+        self._looked_at = time.monotonic()
         try:
             stat = os.stat(self._path)  # noqa: PTH116  once per request: half of Path's cost
         except OSError:

@@ -79,13 +79,17 @@ class Process:
             await inner.start(self._settings.metrics_host or host, self._settings.metrics_port)
             self._inner = inner
 
-    async def start(self) -> None:
-        """Begins to load the models; health answers meanwhile."""
+    async def start(self, when_loaded: Callable[[], None] = lambda: None) -> None:
+        """Begins to load the models; health answers meanwhile.
+
+        Args:
+            when_loaded: is called once, when there is nothing more to load.
+        """
         if self._keys is None:
             _log.warning("%s=off: whoever reaches this port may call /v1.", contract.ENV_AUTH)
         else:
             self._keys.current()
-        self._loading = asyncio.create_task(self._fleet.load())
+        self._loading = asyncio.create_task(self._load(when_loaded))
 
     async def stop(self) -> None:
         """Ends what `start` began; requests are over by now."""
@@ -95,6 +99,11 @@ class Process:
             await self._inner.stop()
         self._fleet.close()
         self.application.close()
+
+
+    async def _load(self, when_loaded: Callable[[], None]) -> None:
+        await self._fleet.load()
+        when_loaded()
 
 
 def _chosen(settings: Settings, catalog: Mapping[str, ModelSpec]) -> list[ModelSpec]:

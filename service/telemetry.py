@@ -1,15 +1,21 @@
 """What the service tells of itself: Prometheus metrics and log lines; never a token or a body."""
 
 import asyncio
+import itertools
 import logging
 import sys
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Any
 
 import orjson
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from service import contract
 from service.contract import Metric
@@ -17,41 +23,31 @@ from service.contract import Metric
 LOGGER = "bentofleet"
 _FLUSH_S = 0.1
 _FLUSH_LINES = 500
-_MAX_PATH = 200
 
 # The time at which each series began: twice the series, and nobody reads them.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The contract's metrics, in a registry of our own so that nothing else is scraped."""
+    """The contract's metrics, in a registry of our own so that nothing else is scraped.
+
+    Attributes:
+        request: counts one answered request: model, route, code, traffic, seconds.
+    """
 
     def __init__(self, release: str) -> None:
         """All series that do not depend on a request are there at once."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._requests = self._counter(contract.REQUESTS_TOTAL)
-        self._durations = self._histogram(contract.REQUEST_DURATION)
+        self._requests = _Requests()
+        self._registry.register(self._requests)
         self._inference = self._histogram(contract.INFERENCE_DURATION)
         self._batches = self._histogram(contract.BATCH_SIZE)
         self._queue = self._gauge(contract.QUEUE_DEPTH)
         self._models = self._gauge(contract.MODEL_INFO)
         self._gauge(contract.WORKERS).set(1)
         self._gauge(contract.RELEASE_INFO).labels(release=release).set(1)
-        self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
-
-    def request(self, model: str, route: str, code: int, traffic: str, duration_s: float) -> None:
-        """Counts one answered request."""
-        key = (model, route, code, traffic)
-        children = self._children.get(key)
-        if children is None:
-            children = (
-                self._requests.labels(model=model, route=route, code=code, traffic=traffic),
-                self._durations.labels(model=model, route=route, traffic=traffic),
-            )
-            self._children[key] = children
-        children[0].inc()
-        children[1].observe(duration_s)
+        self.request = self._requests.count
 
     def loaded(self, model: str, version: str, runtime: str, device: str) -> None:
         """Tells that a model is ready."""
@@ -76,9 +72,6 @@ class Metrics:
         """The scrape's text."""
         return prometheus_client.generate_latest(self._registry)
 
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
-
     def _gauge(self, metric: Metric) -> Gauge:
         return Gauge(metric.name, metric.meaning, metric.labels, registry=self._registry)
 
@@ -90,6 +83,53 @@ class Metrics:
             registry=self._registry,
             buckets=metric.buckets,
         )
+
+
+class _Requests(Collector):
+    """Counts requests: for the event loop's thread alone, which is why it needs no locks.
+
+    The library's own counter and histogram, each with one, cost a tenth of a whole answer.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, int, str], list[int]] = {}
+        self._durations: dict[tuple[str, str, str], _Durations] = {}
+        self._bounds = contract.REQUEST_DURATION.buckets
+
+    def count(self, model: str, route: str, code: int, traffic: str, duration_s: float) -> None:
+        try:
+            self._counts[model, route, code, traffic][0] += 1
+            durations = self._durations[model, route, traffic]
+        except KeyError:
+            self._counts[model, route, code, traffic] = [1]
+            durations = self._durations.setdefault(
+                (model, route, traffic), _Durations(len(self._bounds) + 1)
+            )
+        durations.sum_s += duration_s
+        durations.counts[bisect_left(self._bounds, duration_s)] += 1
+
+    def collect(self) -> Iterator[prometheus_client.Metric]:
+        total, duration = contract.REQUESTS_TOTAL, contract.REQUEST_DURATION
+        requests = CounterMetricFamily(total.name, total.meaning, labels=total.labels)
+        for (model, route, code, traffic), (count,) in self._counts.items():
+            requests.add_metric((model, route, str(code), traffic), count)
+        yield requests
+        histogram = HistogramMetricFamily(duration.name, duration.meaning, labels=duration.labels)
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        for labels, durations in self._durations.items():
+            sums = itertools.accumulate(durations.counts)
+            histogram.add_metric(labels, list(zip(bounds, sums, strict=True)), durations.sum_s)
+        yield histogram
+
+
+class _Durations:
+    """How many requests fell between two bounds each, and their sum."""
+
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.sum_s = 0.0
 
 
 class RequestLog:
@@ -106,10 +146,8 @@ class RequestLog:
 
         Args:
             now: seconds since 1970.
-            fields: without secrets; empty ones are left out.
+            fields: without secrets, and short.
         """
-        fields = {name: value for name, value in fields.items() if value not in ("", None)}
-        fields["path"] = fields["path"][:_MAX_PATH]
         time = _stamp(now)
         if self._json:
             line = orjson.dumps({"time": time, "level": "info", "message": "request", **fields})
@@ -178,4 +216,10 @@ def configure_logs(*, json_logs: bool, whole_process: bool) -> None:
 
 
 def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+    second, milliseconds = divmod(int(now * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,16 +1,29 @@
 """One request and one response, as the application's parts hand them on."""
 
+import itertools
+import re
+import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from service import contract
+from service.auth import ANYONE
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID_HEADER = contract.REQUEST_ID_HEADER.lower().encode()
+_PROCESS = secrets.token_hex(8)  # ids need to differ, not to be secret
+_numbers = itertools.count()
 _JSON_HEADER = (b"content-type", contract.JSON_TYPE.encode())
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 class Request:
@@ -18,11 +31,16 @@ class Request:
 
     Attributes:
         headers: by lower-case name; of a repeated one the last.
-        subject: whom the token names, once it was checked.
+        client: address and port of whoever is at the other end of the connection.
+        receive: gives the body, where it is not there already.
+        started: of `time.perf_counter`.
+        caller: whom the token names, once it was checked.
         held_bytes: of the body, while the request is in progress.
     """
 
     __slots__ = (
+        "caller",
+        "client",
         "headers",
         "held_bytes",
         "id",
@@ -32,23 +50,40 @@ class Request:
         "receive",
         "route",
         "started",
-        "subject",
-        "traffic",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, started: float) -> None:
-        """Reads the head of the request; the body waits."""
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: dict[bytes, bytes],
+        client: tuple[str, int] | None,
+        receive: Receive = _nothing,
+        *,
+        request_id: bytes | None = None,
+    ) -> None:
+        """The head of a request."""
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.client = client
         self.receive = receive
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.started = started
-        self.id = ""
+        self.started = time.perf_counter()
+        given = headers.get(_REQUEST_ID_HEADER) if request_id is None else request_id
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            self.id = given.decode()
+        else:
+            self.id = f"{_PROCESS}{next(_numbers):016x}"
         self.route = contract.ROUTE_OTHER
         self.model = ""
-        self.traffic = contract.TRAFFIC_USER
-        self.subject = ""
+        self.caller = ANYONE
         self.held_bytes = 0
+
+    def again(self, request_id: bytes | None, client: tuple[str, int] | None) -> "Request":
+        """Another request with the same head but for its id, allowed as this one was."""
+        request = Request(self.method, self.path, self.headers, client, request_id=request_id)
+        request.route, request.model, request.caller = self.route, self.model, self.caller
+        return request
 
 
 class Response:

@@ -6,25 +6,33 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
-from bentos.spec import ModelSpec
+from bentos.spec import ModelSpec, Table
 from service import contract
 from service.api import multipart, problems, tables
 from service.api.bodies import Bodies
+from service.api.explain import Explainer
 from service.api.messages import Request, Response
 from service.api.problems import ProblemError
-from service.batching import QueueFullError
+from service.batching import ExpiredError, Job, QueueFullError
 from service.fleet import Fleet, Served
-from service.models import PhotoModel, Prepared, TableModel
+from service.models import QUICK_ITEMS, Answer, PhotoModel, Prepared, TableModel
 from service.telemetry import LOGGER
 
 _log = logging.getLogger(f"{LOGGER}.predict")
 _MAX_DECODERS = 4
+_PLAIN_JSON = contract.JSON_TYPE.encode()
+
+_PICTURE_HEADERS = (
+    (b"content-type", contract.EXPLAIN_TYPE.encode()),
+    (b"cache-control", b"no-store"),
+)
 
 Outcome = dict[str, object] | Exception
+Result = TypeVar("Result")
 
 
 class Predictor:
@@ -55,14 +63,44 @@ class Predictor:
         body = await self._body(request, served.model.spec, batch=False)
         match served.model:
             case TableModel():
-                item = served.model.prepare(tables.parse(body))
+                item = served.model.read(body)
                 outcomes = await _timed(served, 1, lambda: served.batcher.run([item]))
             case PhotoModel():
                 photos = await self._photos(request, body, batch=False)
                 outcomes = await _timed(served, 1, lambda: self._run_photos(served, photos))
-        if isinstance(outcomes[0], Exception):
-            raise _problem(outcomes[0], request)
-        return self._answer(served, request, outcomes[0])
+        return self._one(served, request, outcomes[0])
+
+    def is_quick(self, name: str) -> bool:
+        """Whether the model is there and its runs are so short that `row` may be used."""
+        served = self._fleet.served.get(name)
+        return served is not None and served.batcher.in_loop
+
+    def start_row(self, job: Job[Prepared, Answer], request: Request, body: bytes) -> None:
+        """Begins what `one` does, for a quick model's row: `job` is told the outcome.
+
+        Raises:
+            ProblemError: whatever keeps it from a place in the queue.
+        """
+        served = self._served(request.model)
+        model = served.model
+        _check_type(request, model.spec, batch=False)
+        assert isinstance(model, TableModel)  # noqa: S101  no other is quick
+        job.items = [model.read(body)]
+        job.until = asyncio.get_running_loop().time() + model.spec.deadline_ms / 1000
+        _take_places(served, 1)
+        served.batcher.submit(job)
+
+    def finish_row(self, request: Request, outcome: Outcome) -> Response:
+        """Ends it: the answer.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        served = self._served(request.model)
+        served.batcher.give(1)
+        if isinstance(outcome, ExpiredError):
+            raise _timed_out(served.model.spec)
+        return self._one(served, request, outcome)
 
     async def many(self, request: Request) -> Response:
         """Many items in, an answer or an error for each out.
@@ -75,7 +113,7 @@ class Predictor:
         match served.model:
             case TableModel(takes=takes):
                 rows = tables.batch_items(tables.parse(body), takes)
-                checked = [_attempt(served.model.prepare, row) for row in rows]
+                checked = await _checked(served, rows)
                 outcomes = await _timed(served, len(rows), lambda: _run_good(served, checked))
             case PhotoModel():
                 photos = await self._photos(request, body, batch=True)
@@ -84,6 +122,27 @@ class Predictor:
                 )
         items = [_item(outcome, request) for outcome in outcomes]
         return self._answer(served, request, {contract.ITEMS_FIELD: items})
+
+    async def explained(self, explainer: Explainer, request: Request) -> Response:
+        """One photo in, a picture of it with the answer's heat map over it out.
+
+        Raises:
+            ProblemError: whatever keeps it from an answer.
+        """
+        served = self._served(request.model)
+        body = await self._body(request, served.model.spec, batch=False)
+        photos = await self._photos(request, body, batch=False)
+
+        async def work() -> bytes:
+            (outcome,) = await self._run_photos(served, photos)
+            if isinstance(outcome, Exception):
+                raise _problem(outcome, request)
+            # Decoded anew: a picture that waited for the model meanwhile would hold its memory.
+            return await asyncio.get_running_loop().run_in_executor(
+                self._decoders, explainer.draw, photos[0], outcome
+            )
+
+        return Response(200, await _timed(served, 1, work), _PICTURE_HEADERS)
 
     def _served(self, name: str) -> Served:
         served = self._fleet.served.get(name)
@@ -111,32 +170,53 @@ class Predictor:
         ]
         return await _run_good(served, await asyncio.gather(*decoding, return_exceptions=True))
 
+    def _one(self, served: Served, request: Request, outcome: Outcome) -> Response:
+        if isinstance(outcome, Exception):
+            raise _problem(outcome, request)
+        return self._answer(served, request, outcome)
+
     def _answer(self, served: Served, request: Request, fields: dict[str, object]) -> Response:
         milliseconds = (time.perf_counter() - request.started) * 1000
-        told = {
-            "model": request.model,
-            "version": served.model.version,
-            "release": self._release,
-            "processing_time_ms": round(milliseconds, 3),
-        }
-        return Response(200, orjson.dumps({**fields, **told}))
+        fields["model"] = request.model
+        fields["version"] = served.model.version
+        fields["release"] = self._release
+        fields["processing_time_ms"] = round(milliseconds, 3)
+        return Response(200, orjson.dumps(fields))
 
 
-async def _timed(
-    served: Served, count: int, work: Callable[[], Awaitable[list[Outcome]]]
-) -> list[Outcome]:
+async def _timed(served: Served, count: int, work: Callable[[], Awaitable[Result]]) -> Result:
     """Does the work in a place of the model's queue, and not for longer than its deadline."""
-    deadline_ms = served.model.spec.deadline_ms
+    spec = served.model.spec
+    _take_places(served, count)
     try:
-        with served.batcher.admit(count):
-            async with asyncio.timeout(deadline_ms / 1000):
-                return await work()
+        async with asyncio.timeout(spec.deadline_ms / 1000):
+            return await work()
+    except TimeoutError:
+        raise _timed_out(spec) from None
+    finally:
+        served.batcher.give(count)
+
+
+def _take_places(served: Served, count: int) -> None:
+    try:
+        served.batcher.take(count)
     except QueueFullError:
         raise problems.busy("Too many items wait for this model. Try again.") from None
-    except TimeoutError:
-        raise ProblemError(
-            problems.TIMED_OUT, f"The model did not answer within {deadline_ms} ms. Try again."
-        ) from None
+
+
+def _timed_out(spec: ModelSpec) -> ProblemError:
+    detail = f"The model did not answer within {spec.deadline_ms} ms. Try again."
+    return ProblemError(problems.TIMED_OUT, detail)
+
+
+async def _checked(served: Served, rows: Sequence[object]) -> list[Prepared | ProblemError]:
+    """The rows or what is wrong with them; others have their turn between."""
+    checked: list[Prepared | ProblemError] = []
+    for start in range(0, len(rows), QUICK_ITEMS):
+        part = rows[start : start + QUICK_ITEMS]
+        checked += [_attempt(served.model.prepare, row) for row in part]
+        await asyncio.sleep(0)
+    return checked
 
 
 async def _run_good(served: Served, checked: Sequence[Prepared | BaseException]) -> list[Outcome]:
@@ -171,6 +251,8 @@ def _problem(error: Exception, request: Request) -> ProblemError:
 
 def _check_type(request: Request, spec: ModelSpec, *, batch: bool) -> None:
     content_type = request.headers.get(b"content-type", b"")
+    if content_type == _PLAIN_JSON and isinstance(spec.takes, Table):
+        return
     allowed = contract.content_types(spec, batch=batch)
     if _media_type(content_type) not in allowed or not _is_utf8(content_type):
         raise ProblemError(problems.UNSUPPORTED, f"Content-Type: should be {' or '.join(allowed)}.")

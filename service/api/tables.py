@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import orjson
@@ -28,12 +28,61 @@ def parse(body: bytes) -> object:
         ProblemError: not JSON; NaN and Infinity are not, nor are numbers too large for a double,
             nor is an object with a key twice: two readers would see two different rows.
     """
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _not_json(str(error)) from error
+    document = _loaded(body)
     _refuse_twins(body, document)
     return document
+
+
+class Rows:
+    """Reads the rows of one table: as `parse` and `check` do, faster where nothing is wrong."""
+
+    def __init__(self, takes: Table) -> None:
+        """Prepares what each column needs."""
+        self._takes = takes
+        self._numbers = [
+            (c.name, c.minimum, c.maximum) for c in takes.columns if isinstance(c, Number)
+        ]
+        self._texts = [
+            (c.name, _text_reader(c)) for c in takes.columns if not isinstance(c, Number)
+        ]
+        self._quotes = 2 * (len(takes.columns) + len(self._texts))
+
+    def read(self, body: bytes) -> dict[str, object]:
+        """The values of the one row in a body.
+
+        Raises:
+            ProblemError: as `parse` and `check`.
+        """
+        document = _loaded(body)
+        # With a key that stands twice there are either more quotes, or a column is missing.
+        if body.count(b'"') != self._quotes or b"\\" in body:
+            _refuse_twins(body, document)
+        return self.check(document)
+
+    def check(self, row: object) -> dict[str, object]:
+        """The row's values.
+
+        Raises:
+            ProblemError: as the function `check`.
+        """
+        values = self._values(row) if type(row) is dict else None
+        return check(row, self._takes) if values is None else values
+
+    def _values(self, row: dict[str, object]) -> dict[str, object] | None:
+        """None: something is wrong, or at least not plainly right."""
+        values: dict[str, object] = {}
+        for name, low, high in self._numbers:
+            given = row.get(name)
+            kind = type(given)
+            if not (kind is float or kind is int) or not low <= given <= high:  # type: ignore[operator]
+                return None
+            values[name] = float(given)  # type: ignore[arg-type]
+        for name, read in self._texts:
+            value = read(row.get(name))
+            if value is None:
+                return None
+            values[name] = value
+        return values if len(values) == len(row) else None
 
 
 def batch_items(document: object, takes: Table) -> list[object]:
@@ -56,6 +105,13 @@ def batch_items(document: object, takes: Table) -> list[object]:
     if errors or not isinstance(items, list):
         raise problems.invalid(errors)
     return items
+
+
+def _loaded(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _not_json(str(error)) from error
 
 
 def _refuse_twins(body: bytes, document: object) -> None:
@@ -107,6 +163,21 @@ def check(row: object, takes: Table) -> dict[str, object]:
     if errors:
         raise problems.invalid(errors)
     return values
+
+
+def _text_reader(column: Choice | Timestamp) -> Callable[[object], object]:
+    """A function from what was given to the value; None: look closer."""
+    if isinstance(column, Choice):
+        allowed = frozenset(column.values)
+        return lambda given: given if type(given) is str and given in allowed else None
+
+    def moment(given: object) -> object:
+        try:
+            return _moment(column, given)
+        except ValueError:
+            return None
+
+    return moment
 
 
 def _value(column: Column, given: object) -> float | str | datetime:

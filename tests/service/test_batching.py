@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from service.batching import Batcher, QueueFullError
+from service import batching
+from service.batching import Batcher, ExpiredError, Job, QueueFullError
 
 
 class Runs:
@@ -114,13 +115,14 @@ def test_a_function_that_gives_too_few_results_fails_its_items(loop):
 
 def test_places_are_bounded(batch, runs):
     async def work(batcher):
-        with batcher.admit(6):
-            with batcher.admit(6):
-                assert batcher.depth == 12  # 8 may wait beside a run of 4
-                with pytest.raises(QueueFullError), batcher.admit(1):
-                    pass
-            with batcher.admit(1):
-                pass
+        batcher.take(6)
+        batcher.take(6)
+        assert batcher.depth == 12  # 8 may wait beside a run of 4
+        with pytest.raises(QueueFullError):
+            batcher.take(1)
+        batcher.give(6)
+        batcher.take(1)
+        batcher.give(7)
         assert batcher.depth == 0
 
     batch(work)
@@ -128,8 +130,9 @@ def test_places_are_bounded(batch, runs):
 
 def test_an_idle_batcher_takes_any_count(batch, runs):
     async def work(batcher):
-        with batcher.admit(1000), pytest.raises(QueueFullError), batcher.admit(1):
-            pass
+        batcher.take(1000)
+        with pytest.raises(QueueFullError):
+            batcher.take(1)
 
     batch(work)
 
@@ -163,6 +166,89 @@ def test_a_call_that_is_given_up_while_it_runs_does_not_stop_the_next(batch, run
         return await following
 
     assert batch(work) == ["b!"]
+
+
+class Kept(Job):
+    """A job that keeps what it was told."""
+
+    def __init__(self, items, until=float("inf")):
+        super().__init__(items, until)
+        self.told = None
+
+    def done(self, results):
+        self.told = results
+
+
+def in_loop(loop, runs, work):
+    batcher = Batcher("loop", runs, max_batch=4, queue_items=8, in_loop=True)
+    return loop.run(work(batcher))
+
+
+def test_in_the_loop_no_thread_is_used(loop, runs):
+    async def work(batcher):
+        loop_thread = threading.current_thread().name
+        return await batcher.run(list("abcdef")), loop_thread
+
+    results, loop_thread = in_loop(loop, runs, work)
+    assert results == [f"{name}!" for name in "abcdef"]
+    assert [len(batch) for batch in runs.batches] == [4, 2]
+    assert runs.threads == {loop_thread}
+
+
+def test_between_two_runs_in_the_loop_others_have_their_turn(loop, runs):
+    async def work(batcher):
+        seen = []
+
+        async def other():
+            while len(runs.batches) < 3:
+                seen.append(len(runs.batches))
+                await asyncio.sleep(0)
+
+        await asyncio.gather(batcher.run([str(i) for i in range(12)]), other())
+        return seen
+
+    assert {1, 2} <= set(in_loop(loop, runs, work))
+
+
+def test_a_job_that_waited_past_its_end_is_told_so_and_not_run(loop, runs):
+    async def work(batcher):
+        late, good = Kept(["late"], asyncio.get_running_loop().time() - 1), Kept(["a"])
+        for job in (late, good):
+            batcher.submit(job)
+        await batcher.run(["b"])
+        return late.told, good.told
+
+    late, good = in_loop(loop, runs, work)
+    assert [type(result) for result in late] == [ExpiredError]
+    assert good == ["a!"]
+    assert runs.batches == [["a", "b"]]
+
+
+def test_a_job_that_was_given_up_is_told_nothing(loop, runs):
+    async def work(batcher):
+        job = Kept(["a"])
+        batcher.submit(job)
+        batcher.give_up(job)
+        await batcher.run(["b"])
+        batcher.give_up(job)  # once more does no harm
+        return job.told
+
+    assert in_loop(loop, runs, work) is None
+    assert runs.batches == [["b"]]
+
+
+def test_runs_that_prove_to_be_long_get_a_thread_after_all(loop, runs, monkeypatch, caplog):
+    monkeypatch.setattr(batching, "_LONG_S", -1.0)
+
+    async def work(batcher):
+        for name in "abcde":
+            await batcher.run([name])
+        return batcher.in_loop
+
+    assert in_loop(loop, runs, work) is False
+    assert len(runs.threads) == 2
+    assert "model-loop" in runs.threads
+    assert "loop: 3 runs took more than" in caplog.text
 
 
 def test_a_closed_batcher_leaves_no_thread(loop):
