@@ -14,7 +14,7 @@ KEY ?= build/keys/token-key.pem
 RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
-.PHONY: help setup demo test soak check lock format models reproduce mlflow data cards precision photos bento image serve token \
+.PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image serve token \
         preview up refresh destroy status unlock logs load report
 
 help: ## this list
@@ -34,6 +34,7 @@ demo: ## all the set-up, then models, image, release on this machine, load test,
 
 test: ## all the set-up, models and images, then every test without cloud account and GPU
 	@tools/setup/setup.sh models
+	@tools/setup/browser.sh
 	$(RUN) python -m infra.images.build
 	$(RUN) pytest $(ARGS)
 
@@ -41,6 +42,9 @@ soak: ## the long tests under load: releases and faults for MINUTES=30, then swa
 	@tools/setup/setup.sh models
 	$(RUN) python -m infra.images.build
 	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live
+
+bench: .env ## docs/performance.md: beside FastAPI, BentoML's own routes and mosec; needs wrk
+	$(RUN) python -m benchmarks $(ARGS)
 
 check: ## format, lint, types, layers, generated files, shell scripts
 	@tools/setup/setup.sh python

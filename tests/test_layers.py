@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"bentos", "service", "infra", "loadtests", "cameratraps"}
+OURS = {"bentos", "service", "infra", "loadtests", "cameratraps", "benchmarks"}
 TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas", "mlflow"}
 
 SPECS = {"bentos.spec", "bentos.catalog"}
@@ -21,6 +21,7 @@ MAY_IMPORT = {
         "service.api.problems",
         *SPECS,
     },
+    "benchmarks": {"benchmarks", "bentos", "service"},
     "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
 }
 INFRA_MAY_IMPORT = {
@@ -107,7 +108,7 @@ def test_inside_infra_pure_parts_do_not_import_what_runs_things(name: str) -> No
     assert wrong == set()
 
 
-@pytest.mark.parametrize("folder", ["service", "infra", "loadtests", "cameratraps"])
+@pytest.mark.parametrize("folder", ["service", "infra", "loadtests", "cameratraps", "benchmarks"])
 def test_training_libraries_are_imported_in_bentos_only(folder: str) -> None:
     tops = {n.split(".")[0] for tree in modules(folder).values() for n in imports(tree)}
     assert tops & TRAINING == set()

@@ -1,0 +1,1 @@
+"""The other servers, each written as its own documentation would have it."""
