@@ -141,7 +141,7 @@ def reaches(document: Document) -> list[Reach]:
             "tables at 32 users: at most a quarter of FastAPI's server CPU per request",
             in_rounds(document, AT_32, "ours", "fastapi", "cpu_us"),
             CPU_SHARE,
-            "{:.2f} of it",
+            "{:.3f} of it",
         ),
         _at_most(
             f"a lone user's p50 after 128 users: at most {LONE_RATIO:g} x before",

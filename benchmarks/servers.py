@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,13 @@ def sync_mosec() -> None:
     if done.returncode:
         why = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ValueError(f"mosec: its packages cannot be had ({why}).")
+
+
+def described(url: str) -> Mapping[str, object]:
+    """The paths in our service's own OpenAPI document."""
+    with urllib.request.urlopen(url + contract.OPENAPI, timeout=10) as answer:  # noqa: S310  ours
+        found: Mapping[str, object] = json.load(answer)["paths"]
+        return found
 
 
 def is_same(expected: Mapping[str, object], answer: object) -> bool:

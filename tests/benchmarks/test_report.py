@@ -31,9 +31,12 @@ def test_the_page_tells_machine_versions_date_and_load(document):
 def test_every_reach_has_its_verdict(document):
     document["memory_bytes"] = 300_000_000
     document["lone"] = []
+    for row in document["bursts"]:
+        row["cpu_us"] = 100.4 if row["arrangement"] == "ours" else 400.0
     page = report.render(document)
     assert "| 4.5 x | **met** |" in line_of(page, "4 x FastAPI")
     assert "| 300 MB | **missed** by 20% |" in line_of(page, "under 250 MB")
+    assert "| 0.251 of it | **missed** by less than 1% |" in line_of(page, "a quarter")
     assert "| not measured | not measured |" in line_of(page, "lone user")
 
 
