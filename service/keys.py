@@ -97,7 +97,8 @@ class KeySet:
 
     def _settled(self) -> bool:
         try:
-            return abs(time.time() - self._path.stat().st_mtime) > _SETTLED_S
+            # Not the time that a copy may have been given, but that of the last write.
+            return abs(time.time() - self._path.stat().st_ctime) > _SETTLED_S
         except OSError:
             return True
 

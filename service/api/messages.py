@@ -4,7 +4,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from service import contract
@@ -22,6 +22,20 @@ _numbers = itertools.count()
 _JSON_HEADER = (b"content-type", contract.JSON_TYPE.encode())
 
 
+def by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by lower-case name; the values of a repeated one stand together (RFC 9110, 5.3).
+
+    A proxy before us may have read the first of two tokens, or the last: both are none.
+    """
+    found = dict(headers)
+    if len(found) == len(headers):
+        return found
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(all_of_it) for name, all_of_it in values.items()}
+
+
 async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
@@ -30,7 +44,7 @@ class Request:
     """What a handler needs to know.
 
     Attributes:
-        headers: by lower-case name; of a repeated one the last.
+        headers: as `by_name` gives them.
         client: address and port of whoever is at the other end of the connection.
         receive: gives the body, where it is not there already.
         started: of `time.perf_counter`.

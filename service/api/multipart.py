@@ -1,5 +1,6 @@
 """Takes a multipart/form-data body apart, in memory; believes no file name or type in it."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _MAX_BOUNDARY_BYTES = 70  # RFC 2046
+# What is wrong with a body its sender is told; it is no fault of ours that the log should have.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def parts(body: bytes, content_type: bytes, most: int) -> list[bytes]:

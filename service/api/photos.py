@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from bentos.spec import Photo
 from service import contract
-from service.api import problems
+from service.api import pieces, problems
 
 _FORMATS: Final = ("JPEG", "PNG", "WEBP")
 _ORIENTATION_TAG: Final = 0x0112
@@ -28,9 +28,15 @@ _TURNS: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _BACKGROUND: Final = (255, 255, 255)
+# The most that decoding takes, measured: WebP's own decoder keeps two pictures beside the result,
+# transparency and 16 bits need one or two more, and so does turning.
+_BYTES_PER_PIXEL: Final = {"JPEG": 8, "MPO": 8, "PNG": 13, "WEBP": 20}
+_PLAIN_BYTES: Final = 4  # per pixel of a JPEG that is as it should be
 
 # Each model has its own limit, checked below; Pillow's is one for the process and only warns.
 Image.MAX_IMAGE_PIXELS = None
+# Texts in a PNG, unpacked and kept: nobody reads them.
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 # Damaged metadata is the client's affair; Python would remember each such warning for ever.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -41,10 +47,11 @@ def decode(data: bytes, takes: Photo) -> AbstractContextManager[Image.Image]:
     Waits for other photos in memory to go where all together would be too large.
 
     Raises:
-        ProblemError: not one of the formats, too large, animated, or broken.
+        ProblemError: not one of the formats, too large, in too many pieces, animated, or broken.
     """
     if len(data) > takes.max_bytes:
         raise problems.too_large(contract.PHOTO_PART, takes.max_bytes)
+    pieces.check(data)
     picture = _open(data)
     _check(picture, takes)
     return _decoded(picture)
@@ -52,40 +59,46 @@ def decode(data: bytes, takes: Photo) -> AbstractContextManager[Image.Image]:
 
 @contextmanager
 def _decoded(picture: Image.Image) -> Iterator[Image.Image]:
-    with _room.take(picture.width * picture.height):
+    with _room.take(_needed_bytes(picture)):
         try:
-            picture.load()
-            upright = _rgb(_upright(picture))
-        except Exception as error:  # Pillow's decoders raise a dozen types on hostile bytes
-            raise _broken(error) from error
-        yield upright
+            yield _loaded(picture)
+        finally:
+            picture.close()  # an error that is kept for a while keeps it too, but not its pixels
+
+
+def _loaded(picture: Image.Image) -> Image.Image:
+    try:
+        picture.load()
+        return _rgb(_upright(picture))
+    except Exception as error:  # Pillow's decoders raise a dozen types on hostile bytes
+        raise _broken(error) from error
 
 
 class Room:
-    """A number of pixels that threads share."""
+    """A number of bytes that threads share."""
 
-    def __init__(self, pixels: int) -> None:
+    def __init__(self, size: int) -> None:
         """All of it is free."""
-        self._pixels = pixels
-        self._free = pixels
+        self._size = size
+        self._free = size
         self._changed = threading.Condition()
 
     @contextmanager
-    def take(self, pixels: int) -> Iterator[None]:
+    def take(self, size: int) -> Iterator[None]:
         """Waits until so many are free; a picture that is larger than all waits for all."""
-        pixels = min(pixels, self._pixels)
+        size = min(size, self._size)
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= pixels)
-            self._free -= pixels
+            self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
         try:
             yield
         finally:
             with self._changed:
-                self._free += pixels
+                self._free += size
                 self._changed.notify_all()
 
 
-_room = Room(contract.DECODED_PIXELS)
+_room = Room(contract.DECODED_BYTES)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -120,12 +133,23 @@ def _check(picture: Image.Image, takes: Photo) -> None:
         raise problems.invalid_field(contract.PHOTO_PART, "is animated; send a still picture")
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _needed_bytes(picture: Image.Image) -> int:
+    kind = str(picture.format)
+    # Only a JPEG tells all of it before it is decoded.
+    is_plain = kind in ("JPEG", "MPO") and picture.mode == "RGB" and _turn(picture) is None
+    each = _PLAIN_BYTES if is_plain else _BYTES_PER_PIXEL[kind]
+    return picture.width * picture.height * each
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
     try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+        return _TURNS.get(picture.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # broken metadata does not make a broken picture
-        return picture
-    turn = _TURNS.get(orientation)
+        return None
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    turn = _turn(picture)
     return picture if turn is None else picture.transpose(turn)
 
 
@@ -133,7 +157,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16 bits a pixel
         picture = picture.convert("I").point(lambda level: level / 256).convert("L")
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
+        if picture.mode != "RGBA":
+            picture = picture.convert("RGBA")
         canvas = Image.new("RGB", picture.size, _BACKGROUND)
         canvas.paste(picture, mask=picture.getchannel("A"))
         return canvas

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
@@ -123,4 +124,13 @@ def test_two_writes_in_one_tick_of_the_clock_are_both_seen(tmp_path):
     found = keys.KeySet(path)
     for kid in ("one", "two", "six"):  # the same length, so that only the content tells
         path.write_bytes(document({**GOOD, "kid": kid}))
+        assert set(found.current()) == {kid}
+
+
+def test_two_writes_in_one_tick_that_set_an_old_time_are_both_seen(tmp_path):
+    path = tmp_path / "jwks.json"
+    found = keys.KeySet(path)
+    for kid in ("one", "two", "six"):
+        path.write_bytes(document({**GOOD, "kid": kid}))  # in place, as `cp --preserve` does it
+        os.utime(path, (1_500_000_000, 1_500_000_000))
         assert set(found.current()) == {kid}

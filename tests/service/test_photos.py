@@ -41,7 +41,7 @@ def png(width, height, data=b"", depth=8):
 
 def decoded(data):
     with photos.decode(data, TAKES) as image:
-        return image
+        return image.copy()
 
 
 def refusal(data):
@@ -116,6 +116,31 @@ def test_large_pictures_wait_for_each_other():
         list(pool.map(work, range(300)))
     assert max(most) <= 100
     assert len(most) == 300
+
+
+def turned(kind, mode="RGB"):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(Image.new(mode, (40, 30)), kind, exif=exif.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("data", "bytes_per_pixel"),
+    [
+        (picture("JPEG"), 4),
+        (picture("JPEG", "CMYK", (0, 0, 0, 0)), 8),
+        (turned("JPEG"), 8),
+        (picture("PNG"), 13),
+        (turned("PNG", "RGBA"), 13),
+        (picture("WEBP"), 20),
+    ],
+    ids=["plain", "four colours", "turned", "PNG", "PNG, turned", "WebP"],
+)
+def test_a_picture_takes_the_room_that_its_decoder_needs(data, bytes_per_pixel):
+    free = photos._room._free
+    with photos.decode(data, TAKES):
+        assert free - photos._room._free == 40 * 30 * bytes_per_pixel
+    assert photos._room._free == free
 
 
 def test_a_broken_picture_gives_its_room_back():

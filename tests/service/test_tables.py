@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from bentos.catalog import MODELS
 from bentos.spec import Choice, Number, Table, Timestamp
+from service import contract
 from service.api import tables
 from service.api.problems import ProblemError
 
@@ -104,6 +106,38 @@ def test_other_numbers_are_refused_with_unit_and_value(value, told):
 @pytest.mark.parametrize("edge", [-1, 10, -1.0, 10.0, 0, -0.0])
 def test_the_ends_of_the_range_belong_to_it(edge):
     assert tables.check({**GOOD, "a": edge}, TAKES)["a"] == edge
+
+
+COLUMNS = {
+    f"{spec.name} {column.name}": (spec.takes, column)
+    for spec in MODELS.values()
+    if isinstance(spec.takes, Table)
+    for column in spec.takes.columns
+}
+NEVER = (None, True, [], {}, [1], {"value": 1}, float("nan"), float("inf"), -float("inf"))
+
+
+@pytest.mark.parametrize(("takes", "column"), COLUMNS.values(), ids=COLUMNS)
+def test_each_field_of_each_model_takes_its_own_type_and_range_alone(takes, column):
+    row = contract.example_row(takes.columns)
+    wrong = [*NEVER, "", "x", "1", " ", "\0"]
+    if isinstance(column, Number):
+        for edge in (column.minimum, column.maximum):
+            assert tables.check({**row, column.name: edge}, takes)[column.name] == edge
+        width = column.maximum - column.minimum
+        wrong += [column.minimum - width / 1e6, column.maximum + width / 1e6, 1e19, -1e308]
+    else:
+        wrong += [0, 1.5, column.example + " ", " " + column.example, column.example + "\n"]
+    for value in wrong:
+        with pytest.raises(ProblemError) as caught:
+            tables.Rows(takes).check({**row, column.name: value})
+        assert [error.field for error in caught.value.errors] == [column.name]
+        if isinstance(column, Number):
+            assert column.unit in caught.value.detail
+    del row[column.name]
+    with pytest.raises(ProblemError) as caught:
+        tables.Rows(takes).check(row)
+    assert [error.message for error in caught.value.errors] == ["is missing"]
 
 
 CITY = Choice(name="city", values=("Boston", "New York"), description="Where.", example="Boston")
