@@ -2,11 +2,20 @@
 
 from typing import Any
 
-from bentos.spec import Choice, Column, ModelSpec, Number, Table, Timestamp
+from bentos.spec import Choice, Column, ModelSpec, Number, Photo, Table, Timestamp
 from service import contract
-from service.api.tables import TIMESTAMP_PATTERN
 
 Schema = dict[str, Any]
+
+# Exactly the timestamps that are taken: days that there are, in contract.FIRST_YEAR to LAST_YEAR.
+_DAY = (
+    "(19[7-9][0-9]|20[0-9]{2}|2100)-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    "|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+)
+_LEAP_DAY = "(19(7[26]|8[048]|9[26])|20([02468][048]|[13579][26]))-02-29"
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,6})?)?"
+_ZONE = "([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+TIMESTAMP_PATTERN = f"^({_DAY}|{_LEAP_DAY})[Tt ]{_TIME}{_ZONE}?$"
 
 _ANSWER_FIELDS: dict[str, Schema] = {
     "model": {"type": "string"},
@@ -50,6 +59,81 @@ ITEM_ERROR: Schema = {
     },
 }
 BINARY: Schema = {"type": "string", "format": "binary"}
+ALIVE: Schema = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"const": "alive"}},
+}
+READY: Schema = {
+    "type": "object",
+    "required": ["status", "release", "models"],
+    "properties": {
+        "status": {"const": "ready"},
+        "release": {"type": "string", "description": "Of the service."},
+        "models": {
+            "type": "object",
+            "description": "By name.",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["version", "runtime", "device"],
+                "properties": {
+                    "version": {"type": "string"},
+                    "runtime": {"type": "string"},
+                    "device": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+NOT_READY: Schema = {
+    "type": "object",
+    "required": ["status", "release", "reasons"],
+    "properties": {
+        "status": {"const": "not ready"},
+        "release": {"type": "string", "description": "Of the service."},
+        "reasons": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    },
+}
+_MODEL_TEXTS = ("name", "title", "summary", "version", "runtime", "device")
+MODELS: Schema = {
+    "type": "object",
+    "required": ["release", "models", "not_ready"],
+    "properties": {
+        "release": {"type": "string", "description": "Of the service."},
+        "models": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "description": "Beside these, what the model's card says: data, metrics, limits.",
+                "required": [*_MODEL_TEXTS, "input", "answer"],
+                "properties": {
+                    **{name: {"type": "string"} for name in _MODEL_TEXTS},
+                    "input": {
+                        "type": "object",
+                        "required": [
+                            *("kind", "content_types", "batch_content_types", "batch_items"),
+                        ],
+                        "properties": {
+                            "kind": {"enum": ["table", "photo"]},
+                            "content_types": {"type": "array", "items": {"type": "string"}},
+                            "batch_content_types": {"type": "array", "items": {"type": "string"}},
+                            "batch_items": {"type": "integer", "minimum": 1},
+                            "schema": {"type": "object", "description": "Of a table's row."},
+                            "max_bytes": {"type": "integer", "description": "Of a photo's file."},
+                            "max_pixels": {"type": "integer", "description": "Of a photo."},
+                        },
+                    },
+                    "answer": {"type": "object", "description": "JSON schema of its own fields."},
+                },
+            },
+        },
+        "not_ready": {
+            "type": "array",
+            "description": "Models that are not loaded; `/readyz` tells why.",
+            "items": {"type": "string"},
+        },
+    },
+}
 
 
 def closed(properties: dict[str, Schema]) -> Schema:
@@ -60,6 +144,21 @@ def closed(properties: dict[str, Schema]) -> Schema:
 def row(takes: Table) -> Schema:
     """One row of a table."""
     return closed({column.name: _column(column) for column in takes.columns})
+
+
+def takes(spec: ModelSpec) -> dict[str, object]:
+    """What a model takes, for programs that choose among models."""
+    common: dict[str, object] = {
+        "content_types": contract.content_types(spec),
+        "batch_content_types": contract.content_types(spec, batch=True),
+        "batch_items": spec.takes.batch_items,
+    }
+    match spec.takes:
+        case Table() as table:
+            return {"kind": "table", **common, "schema": row(table)}
+        case Photo() as photo:
+            limits = {"max_bytes": photo.max_bytes, "max_pixels": photo.max_pixels}
+            return {"kind": "photo", **common, **limits}
 
 
 def own_answer(spec: ModelSpec) -> Schema:

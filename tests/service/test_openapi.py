@@ -1,7 +1,9 @@
 """The API's own description is true: its schemas hold, its examples run."""
 
+import itertools
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import jsonschema
@@ -14,8 +16,9 @@ from bentos.spec import Choice, Table
 from service import contract
 from service.api import docs, schemas, ui
 
+JSON = {"content-type": "application/json"}
 STATUSES_OF_PREDICT = {
-    "200", "400", "401", "403", "405", "413", "415", "422", "500", "503", "504"
+    "200", "400", "401", "403", "405", "413", "415", "422", "429", "500", "503", "504"
 }  # fmt: skip
 
 
@@ -52,7 +55,8 @@ def refs(node):
 def operations(document):
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            yield path, method, operation
+            if method != "parameters":
+                yield path, method, operation
 
 
 def test_it_is_openapi_3_1_and_names_every_route(service, document):
@@ -85,11 +89,50 @@ def test_operations_have_names_of_their_own(document):
     assert len(names) == len(set(names))
 
 
-def test_every_predict_route_declares_all_its_problems(document):
+def test_every_operation_declares_all_that_it_may_answer(document):
+    always = {"200", "400", "405", "500"}
+    more = {contract.LIVEZ: set(), contract.READYZ: {"503"}, contract.MODELS: {"401"}}
     for path, _, operation in operations(document):
-        if "predict" in path:
-            assert set(operation["responses"]) == STATUSES_OF_PREDICT
-        assert "405" in operation["responses"]
+        statuses = always | more[path] if path in more else STATUSES_OF_PREDICT
+        assert set(operation["responses"]) == statuses
+
+
+def test_every_operation_says_what_it_is_for_and_carries_examples(document):
+    for path, method, operation in operations(document):
+        assert operation["summary"], path
+        assert len(operation["description"]) > 20, path
+        assert operation["responses"]["200"]["description"], path
+        told = [operation["responses"]["200"].get("content", {})]
+        told.append(operation.get("requestBody", {}).get("content", {}))
+        for kind, media in ((kind, media) for content in told for kind, media in content.items()):
+            if kind == contract.JSON_TYPE:
+                assert "example" in media, (path, kind)
+            else:
+                assert kind in (*contract.PHOTO_TYPES, contract.MULTIPART_TYPE)
+        assert (method == "head") == ("content" not in operation["responses"]["200"])
+    assert document["components"]["parameters"]["RequestId"]["example"]
+    for parameters in (item["parameters"] for item in document["paths"].values()):
+        assert parameters == [{"$ref": "#/components/parameters/RequestId"}]
+
+
+def test_head_answers_as_get_without_a_body(service, document):
+    for path, method, operation in operations(document):
+        if method == "head":
+            head, get = service.request("HEAD", path), service.get(path)
+            assert head.status_code == get.status_code == 200
+            assert head.headers["content-type"] == get.headers["content-type"]
+            assert head.headers["content-length"] == get.headers["content-length"]
+            assert head.content == b""
+            assert operation["tags"] == document["paths"][path]["get"]["tags"]
+
+
+def test_where_anyone_may_call_no_token_is_spoken_of(start):
+    document = start(BENTOFLEET_AUTH="off").get(contract.OPENAPI).json()
+    assert document["security"] == []
+    assert document["components"]["securitySchemes"] == {}
+    for _, _, operation in operations(document):
+        assert not {"401", "403"} & set(operation["responses"])
+    assert not {"unauthorized", "forbidden"} & set(document["components"]["responses"])
 
 
 def test_health_is_open_and_the_rest_wants_a_token(document):
@@ -127,10 +170,34 @@ def test_the_examples_of_answers_are_valid(document, check):
                 if "example" in media:
                     check(media["example"], media["schema"])
                     checked += 1
-    assert checked == 2
+    assert checked == 3 + 1 + 4  # health and models, not ready, and two of each model
     for answer in document["components"]["responses"].values():
-        media = answer["content"]["application/problem+json"]
-        check(media["example"], media["schema"])
+        for media in answer["content"].values():
+            check(media["example"], media["schema"])
+
+
+def test_headers_and_problems_are_sent_as_declared(service, document, check):
+    asked = {
+        "400": ("POST", "/v1/adder/predict", {"content": "{", "headers": JSON}),
+        "401": ("GET", "/v1/models", {"headers": {"authorization": ""}}),
+        "405": ("DELETE", "/v1/adder/predict", {}),
+        "413": ("POST", "/v1/adder/predict", {"content": b"0" * 20_000, "headers": JSON}),
+        "415": ("POST", "/v1/adder/predict", {"content": b"x"}),
+        "422": ("POST", "/v1/adder/predict", {"json": {}}),
+    }
+    declared = document["paths"]["/v1/adder/predict"]["post"]["responses"]
+    for status, (method, path, options) in asked.items():
+        answer = service.request(method, path, **options)
+        assert str(answer.status_code) == status
+        described = document["components"]["responses"][declared[status]["$ref"].rpartition("/")[2]]
+        for name, header in described["headers"].items():
+            value = answer.headers[name]
+            check(int(value) if header["schema"]["type"] == "integer" else value, header["schema"])
+        check(answer.json(), described["content"]["application/problem+json"]["schema"])
+        assert (
+            answer.json()["type"]
+            == (described["content"]["application/problem+json"]["example"]["type"])
+        )
 
 
 def test_photos_are_answered_as_described(service, document, check, picture):
@@ -179,6 +246,31 @@ def test_the_schema_of_a_row_says_what_the_service_does(service, check, row, val
     else:
         with pytest.raises(jsonschema.ValidationError):
             check(row, {"$ref": "#/components/schemas/adder_row"})
+
+
+def test_the_pattern_of_timestamps_has_every_day_that_there_is_and_no_other():
+    pattern = re.compile(schemas.TIMESTAMP_PATTERN)
+    years = range(contract.FIRST_YEAR - 1, contract.LAST_YEAR + 2)
+    for year, month, day in itertools.product(years, range(14), range(33)):
+        text = f"{year:04}-{month:02}-{day:02}T00:00"
+        try:
+            date(year, month, day)
+            taken = contract.FIRST_YEAR <= year <= contract.LAST_YEAR
+        except ValueError:
+            taken = False
+        assert bool(pattern.match(text)) == taken, text
+
+
+TIMES = ["00:00", "23:59", "24:00", "12:60", "12:30:59", "12:30:60", "1:30", "12:30:00.123456"]
+ZONES = ["", "Z", "z", "+02:00", "-23:59", "+24:00", "+05:99", "+0200", " Z"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("time", TIMES)
+def test_the_pattern_of_timestamps_has_the_times_and_zones_that_are_taken(service, time, zone):
+    when = f"2017-07-14T{time}{zone}"
+    answer = service.post(contract.predict_path("adder"), json={"when": when, "a": 3.5, "b": 2})
+    assert bool(re.match(schemas.TIMESTAMP_PATTERN, when)) == (answer.status_code == 200)
 
 
 @pytest.mark.parametrize(
