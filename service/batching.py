@@ -14,6 +14,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from service import faults
+
 _LONG_S = 0.1  # what holds up everybody for so long, more than now and then, needs a thread
 _MAX_LONG_RUNS = 3
 
@@ -65,7 +67,8 @@ class _Part(Job[Item, Result]):
         self.results: asyncio.Future[list[Result | Exception]] = loop.create_future()
 
     def done(self, results: list[Result | Exception]) -> None:
-        self.results.set_result(results)
+        if not self.results.done():  # cancelled: whoever waits has not had its turn to give up
+            self.results.set_result(results)
 
 
 _Batch = list[Job[Item, Result]]
@@ -82,6 +85,7 @@ class Batcher(Generic[Item, Result]):
     Attributes:
         max_batch: most items in one run.
         in_loop: whether runs take the loop's time; ends when they prove to be long after all.
+        mark: odd while the function runs, another one each time.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Batcher(Generic[Item, Result]):
         """
         self.max_batch = max_batch
         self.in_loop = in_loop
+        self.mark = 0
         self._name = name
         self._run = run
         self._limit = queue_items + max_batch
@@ -119,6 +124,11 @@ class Batcher(Generic[Item, Result]):
     def depth(self) -> int:
         """Items that were admitted and do not run now."""
         return max(0, self._admitted - self._running)  # some of those that run may be given up
+
+    @property
+    def free(self) -> int:
+        """Places that `take` gives; negative where an idle batcher gave more than it has."""
+        return self._limit - self._admitted
 
     def take(self, count: int) -> None:
         """Takes places for so many items, from before they are prepared until they are answered.
@@ -209,7 +219,8 @@ class Batcher(Generic[Item, Result]):
             job = self._jobs.popleft()
             job.waits = False
             if job.until <= now:
-                job.done([ExpiredError()] * len(job.items))
+                expired: list[Result | Exception] = [ExpiredError()] * len(job.items)
+                _tell(job, expired)
             else:
                 batch.append(job)
                 size += len(job.items)
@@ -231,7 +242,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         for job, outcome in zip(batch, outcomes, strict=True):
             if not job.given_up:
-                job.done(outcome)
+                _tell(job, outcome)
         if self._jobs and self.in_loop:
             asyncio.get_running_loop().call_soon(self._next)  # others have their turn between
         else:
@@ -243,6 +254,7 @@ class Batcher(Generic[Item, Result]):
         return [[next(results) for _ in job.items] for job in batch]
 
     def _try(self, items: list[Item]) -> Sequence[Result | Exception]:
+        self.mark += 1
         try:
             results = self._run(items)
             if len(results) == len(items):
@@ -252,9 +264,20 @@ class Batcher(Generic[Item, Result]):
             )
         except Exception as error:  # whatever the model raises belongs to its request
             failure = error
+        except BaseException as error:  # it would end this thread, and leave the rest of us
+            faults.end_process(f"{self._name}: the model ended with {error!r}, and so do we.")
+        finally:
+            self.mark += 1
         if len(items) == 1:
             return [failure]
         return [result for item in items for result in self._try([item])]
+
+
+def _tell(job: Job[Item, Result], outcome: list[Result | Exception]) -> None:
+    try:
+        job.done(outcome)
+    except Exception:  # the other jobs must have their outcome, and the queue go on
+        _log.exception("an outcome could not be told")
 
 
 def _work(

@@ -42,13 +42,19 @@ TABLE_BATCH_ITEM_BYTES = 1024  # on average, over the items of one batch
 PHOTO_BATCH_BYTES = 32 * 1024 * 1024  # whatever the number of photos
 MULTIPART_OVERHEAD_BYTES = 1024  # boundary and part headers, per part
 PHOTO_SIDE_PIXELS = 20_000  # a decoder's memory grows with the number of rows too
-DECODED_PIXELS = 64_000_000  # in memory at a time, over all photos: 256 MB
+DECODED_BYTES = 256 * 1024 * 1024  # in memory at a time, over all photos; a larger one is alone
 BODIES_BYTES = 96 * 1024 * 1024  # of all requests in progress together; beyond it: 503
+BODIES = 1024  # on their way at a time; beyond it: 503
 BODY_TIMEOUT_S = 10.0  # for a whole request body to arrive
 HEADER_BYTES = 64 * 1024  # request line and headers
 HEADER_TIMEOUT_S = 10.0  # for them to arrive on a new connection
-DISCARD_BYTES = 8 * 1024 * 1024  # of a refused body are read on before the connection is cut
-RETRY_AFTER_S = 1  # told with every 503
+ANSWER_TIMEOUT_S = 30.0  # for a client to take what was sent to it
+# Of a refused body so much is read on, so that its sender sees the answer; then it is cut off.
+# More than any body that is taken: who sends a little too much keeps the connection.
+DISCARD_BYTES = 40 * 1024 * 1024
+CONNECTIONS = 2048  # open at a time; beyond it the longest idle are closed
+STUCK_S = 40  # that one run of a model may take before the process ends, to be started again
+RETRY_AFTER_S = 1  # told with every 429 and 503
 FIRST_YEAR = 1970  # timestamps outside are the client's error
 LAST_YEAR = 2100
 

@@ -49,6 +49,7 @@ class Decoders:
         finally:
             if future.cancelled():
                 self._forget(owner, call)
+            del future, call  # an error in it would hold this frame, and this frame the error
 
     def marks(self) -> dict[str, object]:
         """Of the threads at work, for a watchdog."""
@@ -61,10 +62,14 @@ class Decoders:
             self._changed.notify_all()
 
     def _start_thread(self) -> None:
-        if not self._idle and self._threads < len(self._marks):
+        waiting = sum(map(len, self._waiting.values()))
+        if waiting > self._idle and self._threads < len(self._marks):
             # A daemon: a call that hangs must not keep a stopped process alive.
             threading.Thread(
-                target=self._work, args=(self._threads,), name=f"decode-{self._threads}", daemon=True
+                target=self._work,
+                args=(self._threads,),
+                name=f"decode-{self._threads}",
+                daemon=True,
             ).start()
             self._threads += 1
 
@@ -114,3 +119,5 @@ def _settle(future: "Future[Any]", function: Callable[[], Any]) -> None:
         future.set_exception(error)
     except BaseException as error:
         faults.end_process(f"a decoder ended with {error!r}. The process ends with it.")
+    finally:
+        del future, function  # as above

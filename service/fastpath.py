@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service import contract
 from service.api.application import Application
-from service.api.messages import Request, Response
+from service.api.messages import Request, Response, by_name
 from service.batching import Job
 from service.models import Answer, Prepared
 from service.protocol import BoundedProtocol
@@ -56,7 +56,7 @@ class FastProtocol(BoundedProtocol):
 
     def begin_request(self) -> None:
         """Decides between the ways."""
-        head = dict(self.headers)
+        head = by_name(self.headers)
         if not (self._is_free() and self._is_ordinary(head)):
             super().begin_request()
             return

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from bentos.spec import ModelSpec
 from service import models
 from service.batching import Batcher
 from service.models import QUICK_ITEMS, Answer, Model, Prepared
+from service.shares import Shares
 from service.telemetry import LOGGER, Metrics
 
 _log = logging.getLogger(f"{LOGGER}.models")
@@ -18,10 +21,11 @@ _log = logging.getLogger(f"{LOGGER}.models")
 
 @dataclass(frozen=True)
 class Served:
-    """A model that answers."""
+    """A model that answers, and who holds how many places of its queue."""
 
     model: Model
     batcher: Batcher[Prepared, Answer]
+    shares: Shares = field(default_factory=Shares)
 
 
 class Fleet:
@@ -31,6 +35,7 @@ class Fleet:
         specs: by name, of the models that this process was told to serve.
         served: by name, of those that are loaded and gave their golden answers.
         reasons: by name, why one does not serve.
+        settled: whether each was loaded, or failed to be.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Fleet:
         self.specs: Mapping[str, ModelSpec] = {spec.name: spec for spec in specs}
         self.served: dict[str, Served] = {}
         self.reasons: dict[str, str] = {name: f"{name}: is being loaded" for name in self.specs}
+        self.settled = False
         self._find = find
         self._code = code
         self._threads = threads
@@ -61,10 +67,9 @@ class Fleet:
 
     async def load(self) -> None:
         """Loads the models one after another, in a thread: the process answers meanwhile."""
-        loop = asyncio.get_running_loop()
         for spec in self.specs.values():
             try:
-                model = await loop.run_in_executor(None, self._load, spec)
+                model = await _in_thread(self._load, spec)
             except ValueError as error:
                 _log.error("not ready: %s", error)
                 self.reasons[spec.name] = str(error)
@@ -73,6 +78,12 @@ class Fleet:
                 self.reasons[spec.name] = f"{spec.name}: {type(error).__name__}: {error}"
             else:
                 self._serve(model)
+        self.settled = True
+
+    def marks(self) -> dict[str, object]:
+        """Of the runs in progress, for a watchdog."""
+        served = list(self.served.items())  # models may come while another thread reads
+        return {f"model {name}": s.batcher.mark for name, s in served if s.batcher.mark % 2}
 
     def close(self) -> None:
         """Ends the models' threads."""
@@ -97,3 +108,21 @@ class Fleet:
         self.served[spec.name] = Served(model, batcher)
         del self.reasons[spec.name]
         _log.info("ready: %s:%s on %s (%s)", spec.name, model.version, runtime.name, runtime.device)
+
+
+async def _in_thread(load: Callable[[ModelSpec], Model], spec: ModelSpec) -> Model:
+    """As `asyncio.to_thread`, but the process can end meanwhile."""
+    future: Future[Model] = Future()
+    future.set_running_or_notify_cancel()  # it cannot be cancelled
+    thread = threading.Thread(target=_settle, args=(future, load, spec), name="load", daemon=True)
+    thread.start()
+    return await asyncio.wrap_future(future)
+
+
+def _settle(future: "Future[Model]", load: Callable[[ModelSpec], Model], spec: ModelSpec) -> None:
+    try:
+        future.set_result(load(spec))
+    except Exception as error:
+        future.set_exception(error)
+    except BaseException as error:  # a model's code that wants to end the process
+        future.set_exception(RuntimeError(repr(error)))

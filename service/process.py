@@ -100,6 +100,14 @@ class Process:
         self._fleet.close()
         self.application.close()
 
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to load."""
+        return self._fleet.settled
+
+    def marks(self) -> dict[str, object]:
+        """Of what is at work in threads, for a watchdog."""
+        return {**self._fleet.marks(), **self.application.predictor.marks()}
 
     async def _load(self, when_loaded: Callable[[], None]) -> None:
         await self._fleet.load()

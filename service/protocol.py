@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service import contract
+from service import connections, contract
 
 KEEP_ALIVE_S = 75  # longer than the edge keeps an idle connection, so that the edge closes first
 _PER_BODY_BYTE = 8  # a chunk of one byte has five beside it
@@ -25,12 +25,32 @@ class BoundedProtocol(HttpToolsProtocol):
         self._beside_bytes = 0
         self._answered_since: float | None = None
         self._idle_since: float | None = None
+        self._unread_since: float | None = None
+        self._runs: Any = None  # the request that the application works on
         self.between = True  # requests: the next byte begins a head
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A connection that sends nothing counts as a slow head."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._head_since = self.loop.time()
+        if len(self.connections) > connections.most():
+            ours = [c for c in self.connections if isinstance(c, BoundedProtocol)]
+            for idle in connections.longest_idle(ours):  # perhaps this one
+                self.connections.discard(idle)
+                idle.transport.abort()  # what such a client has not read by now waits for nobody
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Of requests in a row, uvicorn tells only the last one that nobody waits any more."""
+        if self._runs is not None:
+            self._runs.disconnected = True
+            self._runs.message_event.set()
+        super().connection_lost(exc)
+
+    def idle_since(self) -> float | None:
+        """By the loop's clock, since when no request is in progress; None: there is one."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        return self._head_since if self._idle_since is None else self._idle_since
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -105,7 +125,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
 
     def close_if_late(self, now: float) -> None:
-        """Cuts a connection that is idle, or whose head or rest of a body takes, for too long."""
+        """Cuts a connection that is idle, or whose head or rest of a body takes, for too long.
+
+        So is one whose client does not read its answer: another request may wait behind it.
+        """
+        if not self.transport.get_write_buffer_size():
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        elif now - self._unread_since > contract.ANSWER_TIMEOUT_S:
+            self.transport.abort()
+            return
         slow_head = _is_over(self._head_since, contract.HEADER_TIMEOUT_S, now)
         if slow_head or _is_over(self._idle_since, KEEP_ALIVE_S, now):
             self.transport.close()
@@ -114,6 +144,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._answered_since = now
             elif now - self._answered_since > contract.BODY_TIMEOUT_S:
                 self.transport.close()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._runs = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _cut(self, reason: str) -> None:
         if self.transport.is_closing():

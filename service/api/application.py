@@ -14,7 +14,7 @@ from service import contract
 from service.api import docs, explain, openapi, problems, ui
 from service.api.bodies import Bodies, ClientGoneError
 from service.api.info import Info
-from service.api.messages import Receive, Request, Response, Scope, Send
+from service.api.messages import Receive, Request, Response, Scope, Send, by_name
 from service.api.predict import Predictor
 from service.api.problems import ProblemError
 from service.auth import Auth, Caller
@@ -125,7 +125,7 @@ class Application:
         return routes
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = dict(scope["headers"])
+        head = by_name(scope["headers"])
         request = Request(scope["method"], scope["path"], head, scope.get("client"), receive)
         try:
             outcome: Response | Exception = await self.admit(request).handler(request)
@@ -171,6 +171,8 @@ class Application:
     ) -> tuple[Response, list[Header], str | None]:
         """The answer with all of its headers, and the reason that the log gets."""
         answer, reason = _concluded(outcome, request)
+        if isinstance(outcome, Exception):
+            _free(outcome)
         headers = [
             (b"content-length", str(len(answer.body)).encode()),
             (_REQUEST_ID_HEADER, request.id.encode()),
@@ -240,6 +242,14 @@ def _concluded(outcome: Response | Exception, request: Request) -> tuple[Respons
         _log.error("a request failed", exc_info=outcome, extra={"request_id": request.id})
         outcome = ProblemError(problems.INTERNAL, "This is our fault; it is in the log.")
     return _told(outcome, request), outcome.reason or outcome.kind.slug
+
+
+def _free(error: Exception) -> None:
+    """Lets go of what an error's frames hold: the body, or a picture.
+
+    A frame that holds the error in turn would keep them until Python looks for such circles.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
 def _told(problem: ProblemError, request: Request) -> Response:

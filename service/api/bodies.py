@@ -5,6 +5,7 @@ import asyncio
 from service import contract
 from service.api import problems
 from service.api.messages import Request
+from service.shares import OverShareError, Shares
 
 
 class ClientGoneError(Exception):
@@ -18,6 +19,8 @@ class Bodies:
         """Takes at most so many bytes at a time, over all requests."""
         self._total_bytes = total_bytes
         self._held_bytes = 0
+        self._on_their_way = 0
+        self._shares = Shares()
 
     async def read(self, request: Request, limit_bytes: int) -> bytes:
         """The whole body; `release` gives its place back.
@@ -30,6 +33,9 @@ class Bodies:
         length = request.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit_bytes:
             raise problems.too_large("body", limit_bytes)
+        if self._on_their_way >= contract.BODIES:
+            raise problems.busy("Too many bodies are on their way. Try again.")
+        self._on_their_way += 1
         try:
             async with asyncio.timeout(contract.BODY_TIMEOUT_S):
                 return await self._receive(request, limit_bytes)
@@ -38,11 +44,15 @@ class Bodies:
                 problems.BAD_REQUEST,
                 f"The body did not arrive within {contract.BODY_TIMEOUT_S:g} seconds.",
             ) from None
+        finally:
+            self._on_their_way -= 1
 
     def release(self, request: Request) -> None:
         """Gives back what the request holds; its answer is out."""
-        self._held_bytes -= request.held_bytes
-        request.held_bytes = 0
+        if request.held_bytes:
+            self._held_bytes -= request.held_bytes
+            self._shares.remove(request.caller.subject, request.held_bytes)
+            request.held_bytes = 0
 
     async def _receive(self, request: Request, limit_bytes: int) -> bytes:
         chunks = []
@@ -61,6 +71,12 @@ class Bodies:
             raise problems.too_large("body", limit_bytes)
         if self._held_bytes + size > self._total_bytes:
             raise problems.busy("Other requests fill the memory for bodies. Try again.")
+        caller = request.caller.subject
+        try:
+            self._shares.check(caller, size, self._total_bytes - self._held_bytes)
+        except OverShareError:
+            raise problems.too_many("bytes of bodies") from None
+        self._shares.add(caller, size)
         request.held_bytes += size
         self._held_bytes += size
 

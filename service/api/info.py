@@ -2,7 +2,6 @@
 
 import orjson
 
-from bentos.spec import ModelSpec, Photo, Table
 from service import contract
 from service.api import schemas
 from service.api.messages import Request, Response
@@ -71,21 +70,7 @@ def _describe(served: Served) -> dict[str, object]:
         "version": model.version,
         "runtime": model.runtime.name,
         "device": model.runtime.device,
-        "input": _input(spec),
+        "input": schemas.takes(spec),
         "answer": schemas.own_answer(spec),
         **{key: model.card[key] for key in _CARD_KEYS if key in model.card},
     }
-
-
-def _input(spec: ModelSpec) -> dict[str, object]:
-    common: dict[str, object] = {
-        "content_types": contract.content_types(spec),
-        "batch_content_types": contract.content_types(spec, batch=True),
-        "batch_items": spec.takes.batch_items,
-    }
-    match spec.takes:
-        case Table() as table:
-            return {"kind": "table", **common, "schema": schemas.row(table)}
-        case Photo() as photo:
-            limits = {"max_bytes": photo.max_bytes, "max_pixels": photo.max_pixels}
-            return {"kind": "photo", **common, **limits}

@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import orjson
@@ -18,8 +17,10 @@ from service.api.explain import Explainer
 from service.api.messages import Request, Response
 from service.api.problems import ProblemError
 from service.batching import ExpiredError, Job, QueueFullError
+from service.decoders import Decoders
 from service.fleet import Fleet, Served
 from service.models import QUICK_ITEMS, Answer, PhotoModel, Prepared, TableModel
+from service.shares import OverShareError
 from service.telemetry import LOGGER
 
 _log = logging.getLogger(f"{LOGGER}.predict")
@@ -46,12 +47,15 @@ class Predictor:
         self._fleet = fleet
         self._bodies = bodies
         self._release = release
-        decoders = min(_MAX_DECODERS, len(os.sched_getaffinity(0)))
-        self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
+        self._decoders = Decoders(min(_MAX_DECODERS, len(os.sched_getaffinity(0))))
 
     def close(self) -> None:
         """Ends the decoders' threads."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._decoders.close()
+
+    def marks(self) -> dict[str, object]:
+        """Of the photos that are being decoded, for a watchdog."""
+        return self._decoders.marks()
 
     async def one(self, request: Request) -> Response:
         """One item in, its answer out.
@@ -64,10 +68,12 @@ class Predictor:
         match served.model:
             case TableModel():
                 item = served.model.read(body)
-                outcomes = await _timed(served, 1, lambda: served.batcher.run([item]))
+                outcomes = await _timed(served, request, 1, lambda: served.batcher.run([item]))
             case PhotoModel():
                 photos = await self._photos(request, body, batch=False)
-                outcomes = await _timed(served, 1, lambda: self._run_photos(served, photos))
+                outcomes = await _timed(
+                    served, request, 1, lambda: self._run_photos(served, photos)
+                )
         return self._one(served, request, outcomes[0])
 
     def is_quick(self, name: str) -> bool:
@@ -87,7 +93,7 @@ class Predictor:
         assert isinstance(model, TableModel)  # noqa: S101  no other is quick
         job.items = [model.read(body)]
         job.until = asyncio.get_running_loop().time() + model.spec.deadline_ms / 1000
-        _take_places(served, 1)
+        _take_places(served, request, 1)
         served.batcher.submit(job)
 
     def finish_row(self, request: Request, outcome: Outcome) -> Response:
@@ -97,7 +103,7 @@ class Predictor:
             ProblemError: there is none.
         """
         served = self._served(request.model)
-        served.batcher.give(1)
+        _give_places(served, request, 1)
         if isinstance(outcome, ExpiredError):
             raise _timed_out(served.model.spec)
         return self._one(served, request, outcome)
@@ -114,11 +120,13 @@ class Predictor:
             case TableModel(takes=takes):
                 rows = tables.batch_items(tables.parse(body), takes)
                 checked = await _checked(served, rows)
-                outcomes = await _timed(served, len(rows), lambda: _run_good(served, checked))
+                outcomes = await _timed(
+                    served, request, len(rows), lambda: _run_good(served, checked)
+                )
             case PhotoModel():
                 photos = await self._photos(request, body, batch=True)
                 outcomes = await _timed(
-                    served, len(photos), lambda: self._run_photos(served, photos)
+                    served, request, len(photos), lambda: self._run_photos(served, photos)
                 )
         items = [_item(outcome, request) for outcome in outcomes]
         return self._answer(served, request, {contract.ITEMS_FIELD: items})
@@ -138,11 +146,9 @@ class Predictor:
             if isinstance(outcome, Exception):
                 raise _problem(outcome, request)
             # Decoded anew: a picture that waited for the model meanwhile would hold its memory.
-            return await asyncio.get_running_loop().run_in_executor(
-                self._decoders, explainer.draw, photos[0], outcome
-            )
+            return await self._decoders.run(request.model, explainer.draw, photos[0], outcome)
 
-        return Response(200, await _timed(served, 1, work), _PICTURE_HEADERS)
+        return Response(200, await _timed(served, request, 1, work), _PICTURE_HEADERS)
 
     def _served(self, name: str) -> Served:
         served = self._fleet.served.get(name)
@@ -159,15 +165,11 @@ class Predictor:
         if _media_type(content_type) != contract.MULTIPART_TYPE:
             return [body]
         most = self._fleet.specs[request.model].takes.batch_items if batch else 1
-        return await asyncio.get_running_loop().run_in_executor(
-            self._decoders, multipart.parts, body, content_type, most
-        )
+        return await self._decoders.run(request.model, multipart.parts, body, content_type, most)
 
     async def _run_photos(self, served: Served, photos: Sequence[bytes]) -> list[Outcome]:
-        loop = asyncio.get_running_loop()
-        decoding = [
-            loop.run_in_executor(self._decoders, served.model.prepare, photo) for photo in photos
-        ]
+        model = served.model
+        decoding = [self._decoders.run(model.spec.name, model.prepare, photo) for photo in photos]
         return await _run_good(served, await asyncio.gather(*decoding, return_exceptions=True))
 
     def _one(self, served: Served, request: Request, outcome: Outcome) -> Response:
@@ -184,22 +186,34 @@ class Predictor:
         return Response(200, orjson.dumps(fields))
 
 
-async def _timed(served: Served, count: int, work: Callable[[], Awaitable[Result]]) -> Result:
+async def _timed(
+    served: Served, request: Request, count: int, work: Callable[[], Awaitable[Result]]
+) -> Result:
     """Does the work in a place of the model's queue, and not for longer than its deadline."""
     spec = served.model.spec
-    _take_places(served, count)
+    _take_places(served, request, count)
     try:
         async with asyncio.timeout(spec.deadline_ms / 1000):
             return await work()
     except TimeoutError:
         raise _timed_out(spec) from None
     finally:
-        served.batcher.give(count)
+        _give_places(served, request, count)
 
 
-def _take_places(served: Served, count: int) -> None:
+def _give_places(served: Served, request: Request, count: int) -> None:
+    served.batcher.give(count)
+    served.shares.remove(request.caller.subject, count)
+
+
+def _take_places(served: Served, request: Request, count: int) -> None:
+    caller = request.caller.subject
     try:
+        served.shares.check(caller, count, served.batcher.free)
         served.batcher.take(count)
+        served.shares.add(caller, count)
+    except OverShareError:
+        raise problems.too_many("places in this model's queue") from None
     except QueueFullError:
         raise problems.busy("Too many items wait for this model. Try again.") from None
 

@@ -35,6 +35,7 @@ TOO_LARGE = Kind(slug="too-large", status=413, title="The request is too large")
 UNSUPPORTED = Kind(slug="unsupported-type", status=415, title="This type of content is not taken")
 INVALID = Kind(slug="invalid-input", status=422, title="The input is not valid")
 INTERNAL = Kind(slug="internal", status=500, title="The service failed")
+TOO_MANY = Kind(slug="too-many", status=429, title="Too much at a time for one caller")
 BUSY = Kind(slug="busy", status=503, title="Not now")
 TIMED_OUT = Kind(slug="timed-out", status=504, title="No answer in time")
 KINDS = (
@@ -46,10 +47,13 @@ KINDS = (
     TOO_LARGE,
     UNSUPPORTED,
     INVALID,
+    TOO_MANY,
     INTERNAL,
     BUSY,
     TIMED_OUT,
 )
+
+_RETRY = ((b"retry-after", str(contract.RETRY_AFTER_S).encode()),)
 
 # The same for every cause, so that the answer does not help to guess a token.
 _UNAUTHORIZED_DETAIL = "Send a valid token: `Authorization: Bearer <token>`."
@@ -146,8 +150,13 @@ def too_large(what: str, limit_bytes: int) -> ProblemError:
 
 def busy(detail: str) -> ProblemError:
     """Try again later."""
-    retry_after = str(contract.RETRY_AFTER_S).encode()
-    return ProblemError(BUSY, detail, headers=((b"retry-after", retry_after),))
+    return ProblemError(BUSY, detail, headers=_RETRY)
+
+
+def too_many(what: str) -> ProblemError:
+    """The caller's own share is used up, while there is still room for others."""
+    detail = f"Your requests in progress hold too many {what}. Wait for their answers."
+    return ProblemError(TOO_MANY, detail, headers=_RETRY)
 
 
 def shown(value: object) -> str:

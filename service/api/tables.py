@@ -14,10 +14,10 @@ from service.api import problems
 from service.api.problems import FieldError
 
 # Date and time, both whole; `fromisoformat` alone would also take weeks and bare dates.
-TIMESTAMP_PATTERN = (
-    r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?([Zz]|[+-]\d{2}:\d{2})?$"
+_TIMESTAMP = re.compile(
+    r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?([Zz]|[+-]\d{2}:[0-5]\d)?$",
+    re.ASCII,
 )
-_TIMESTAMP = re.compile(TIMESTAMP_PATTERN, re.ASCII)
 _MAX_NAME = 60
 
 

@@ -1,6 +1,7 @@
 """The batcher: greedy, bounded, and fair to the neighbours of a bad item."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -166,6 +167,54 @@ def test_a_call_that_is_given_up_while_it_runs_does_not_stop_the_next(batch, run
         return await following
 
     assert batch(work) == ["b!"]
+
+
+def test_a_call_whose_time_ends_in_the_turn_of_its_results_does_not_stop_the_next(batch, runs):
+    async def work(batcher):
+        runs.gate.clear()
+        late = asyncio.ensure_future(batcher.run(["late"]))
+        await until(runs.entered)
+        (part,) = [
+            p for p in gc.get_objects() if isinstance(p, batching._Part) and p.items == ["late"]
+        ]
+        part.results.cancel()  # as a timeout does it, before the call has had its turn
+        runs.gate.set()
+        following = await batcher.run(["b"])
+        return following, (await asyncio.gather(late, return_exceptions=True))[0]
+
+    following, late = batch(work)
+    assert following == ["b!"]
+    assert isinstance(late, asyncio.CancelledError)
+
+
+def test_an_outcome_that_cannot_be_told_does_not_stop_the_next(loop, runs, caplog):
+    class Deaf(Kept):
+        def done(self, results):
+            raise OSError("nobody listens")
+
+    async def work(batcher):
+        for until_ in (float("inf"), 0):
+            batcher.submit(Deaf(["deaf"], until_))
+        return await batcher.run(["b"])
+
+    assert in_loop(loop, runs, work) == ["b!"]
+    assert caplog.text.count("an outcome could not be told") == 2
+
+
+def test_what_is_at_work_has_an_odd_mark_that_changes(batch, runs):
+    async def work(batcher):
+        marks = [batcher.mark]
+        for _ in range(2):
+            runs.gate.clear()
+            runs.entered.clear()
+            call = asyncio.ensure_future(batcher.run(["a"]))
+            await until(runs.entered)
+            marks.append(batcher.mark)
+            runs.gate.set()
+            await call
+        return marks
+
+    assert batch(work) == [0, 1, 3]
 
 
 class Kept(Job):
