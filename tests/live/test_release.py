@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from harness import alike, doors
 from harness.stack import is_as_before, provider_of, wait_until
 
 from bentos.catalog import MODELS
 from infra.commands import containers, edge, ports
 from infra.provider import live
+from service import tokens
 
 if TYPE_CHECKING:
     from harness.stack import LiveStack
@@ -69,6 +71,22 @@ def test_the_evidence_lies_beside_the_verdict(stack: "LiveStack") -> None:
 
 def test_a_request_without_a_token_is_refused(stack: "LiveStack") -> None:
     assert stack.post(None)[0] == 401
+
+
+def test_bentoml_serve_and_the_image_alone_answer_as_the_stack_does(stack: "LiveStack") -> None:
+    asked = list(alike.requests(MODELS.values()))
+    key = (stack.keys / "token-key.pem").read_text()
+    issued = {a.scope: tokens.issue(key, a.scope, 600, "tester") for a in asked if a.scope}
+
+    expected = alike.answers(stack.url, asked, issued)
+    with doors.bentoml_serve(stack) as serve, doors.image_alone(stack) as alone:
+        for url in (serve, alone):
+            doors.wait(url)
+        others = [alike.answers(url, asked, issued) for url in (serve, alone)]
+
+    assert len(expected) == len(asked)
+    for answers in others:
+        assert {name for name in expected if answers[name] != expected[name]} == set()
 
 
 def test_a_second_run_changes_nothing(stack: "LiveStack") -> None:

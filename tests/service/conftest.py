@@ -22,11 +22,13 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from bentos import sums
+from bentos.catalog import MODELS
 from service import settings, tokens
 from service.process import Process
 
 ROOT = Path(__file__).parents[2]
 SMALL = Path(__file__).parent / "small"
+STORE = Path(os.environ.get("BENTOML_HOME") or ROOT / "build" / "bentoml")
 VERSION = "0123456789ab"
 ROW = {"when": "2017-07-14T14:30:00", "a": 3.5, "b": 2}
 
@@ -297,6 +299,12 @@ def free_port():
             return port
 
 
+@pytest.fixture
+def free_ports():
+    """Two of them."""
+    return free_port(), free_port()
+
+
 class Running:
     """A service in a process of its own."""
 
@@ -363,3 +371,33 @@ def run(small_home, tmp_path_factory):
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def run_published(run, key_dir):
+    """Runs the service as it is released, with the published models; it wants tokens."""
+    if not all((STORE / "models" / name).is_dir() for name in MODELS):
+        pytest.skip("the models are not built. Run make models.")
+
+    def run_service(**environ):
+        # -P: the catalog of the repository, not the small one in the working folder.
+        service = run(
+            ("-P", "-m", "service"),
+            **{
+                "BENTOML_HOME": str(STORE),
+                "BENTOFLEET_RELEASE": "r7",
+                "BENTOFLEET_AUTH": "jwt",
+                "BENTOFLEET_JWKS": str(key_dir / tokens.JWKS_FILE),
+                **environ,
+            },
+        )
+        service.wait()
+        return service
+
+    return run_service
+
+
+@pytest.fixture(scope="module")
+def published(run_published):
+    """One of them, with nothing changed."""
+    return run_published()

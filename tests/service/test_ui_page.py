@@ -1,6 +1,5 @@
-"""The page at /ui in a real browser, against the service with the published models."""
+"""The pages at /ui and /docs in a real browser, against the service with the published models."""
 
-import os
 import re
 import shutil
 import signal
@@ -10,40 +9,26 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from bentos.catalog import MODELS
-from service import tokens
+from service import contract
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-STORE = Path(os.environ.get("BENTOML_HOME") or ROOT / "build" / "bentoml")
 OCTAGONS = ROOT / "bentos" / "octagon" / "photos"
 ANIMALS = ROOT / "bentos" / "wildlife" / "photos"
 PATIENCE_MS = 30_000
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed. Run make test."),
-    pytest.mark.skipif(
-        not all((STORE / "models" / name).is_dir() for name in MODELS),
-        reason="the models are not built. Run make models.",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed. Run make test."
+)
 expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
-def real(run, key_dir):
+def real(run_published):
     """The service as it is released, with tokens."""
-    return start(run, BENTOFLEET_AUTH="jwt", BENTOFLEET_JWKS=str(key_dir / tokens.JWKS_FILE))
-
-
-def start(run, **environ):
-    # -P: the catalog of the repository, not the small one in the working folder.
-    service = run(
-        ("-P", "-m", "service"), BENTOML_HOME=str(STORE), BENTOFLEET_RELEASE="r7", **environ
-    )
-    service.wait()
-    return service
+    return run_published()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +44,7 @@ def visit(chromium):
     """Opens the page; in the end all came from here, and the browser complained of nothing."""
     contexts, requested, complaints = [], [], []
 
-    def open_page(service, model="energy", language="en", **options):
+    def open_page(service, model="energy", language="en", *, path="/ui", **options):
         context = chromium.new_context(locale=language, **options)
         contexts.append(context)
         page = context.new_page()
@@ -69,8 +54,8 @@ def visit(chromium):
             "console", lambda line: complaints.append(line.text) if line.type == "error" else None
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{service.url}/ui#{model}")
-        expect(page.locator("h1")).to_be_visible()
+        page.goto(f"{service.url}{path}#{model}")
+        expect(page.locator("h1, h2.title").first).to_be_visible()
         return page
 
     yield open_page
@@ -129,12 +114,13 @@ def test_it_opens_without_a_token_and_lists_every_model(visit, real):
     )
 
 
-def test_a_row_is_answered_with_version_release_time_and_request(enter):
+def test_a_row_is_answered_with_version_release_time_and_request(enter, real):
     page = enter()
     ask(page)
     expect(page.locator(".result .field")).to_have_count(3)
     expect(page.locator(".result .field").first).to_contain_text("Power drawn by zone 1, in kW.")
-    version = (STORE / "models" / "energy" / "latest").read_text().strip()
+    ready = page.request.get(f"{real.url}{contract.READYZ}").json()
+    version = ready["models"]["energy"]["version"]
     told = page.locator(".result .origin")
     for part in (version, "release r7", " ms", "request"):
         expect(told).to_contain_text(part)
@@ -183,8 +169,8 @@ def test_a_token_for_one_model_says_so_at_the_others(enter, token_for):
     expect(page.locator(".result .problem")).to_contain_text("This token does not allow this model")
 
 
-def test_with_authentication_off_no_token_is_asked(visit, run):
-    page = visit(start(run))
+def test_with_authentication_off_no_token_is_asked(visit, run_published):
+    page = visit(run_published(BENTOFLEET_AUTH="off"))
     ask(page)
     expect(page.locator(".result .field")).to_have_count(3)
     assert page.locator("#token-input").count() == 0
@@ -421,3 +407,27 @@ def test_it_can_be_used_with_the_keyboard_alone(enter):
 def test_it_fits_a_telephone(enter, model):
     page = enter(model, viewport={"width": 360, "height": 740})
     assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+
+
+def test_the_page_of_the_api_lists_every_operation_and_shows_its_example(visit, real):
+    page = visit(real, path=contract.DOCS)
+    document = page.request.get(f"{real.url}{contract.OPENAPI}").json()
+    described = {
+        (method, path)
+        for path, item in document["paths"].items()
+        for method in item.keys() - {"parameters"}
+    }
+    rows = page.locator(".opblock-summary")
+    expect(rows).to_have_count(len(described))
+    shown = {
+        (
+            row.locator(".opblock-summary-method").inner_text().lower(),
+            row.locator(".opblock-summary-path").get_attribute("data-path"),
+        )
+        for row in rows.all()
+    }
+    assert shown == described
+    operation = page.locator("#operations-energy-energy_predict")
+    operation.locator(".opblock-summary-control").click()
+    expect(operation.locator(".body-param__example")).to_contain_text("humidity_percent")
+    expect(operation.locator(".responses-table").first).to_contain_text("429")
