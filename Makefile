@@ -35,13 +35,15 @@ demo: ## all the set-up, then models, image, release on this machine, load test,
 test: ## all the set-up, models and images, then every test without cloud account and GPU
 	@tools/setup/setup.sh models
 	@tools/setup/browser.sh
+	@tools/setup/schemathesis.sh
 	$(RUN) python -m infra.images.build
 	$(RUN) pytest $(ARGS)
 
 soak: ## the long tests under load: releases and faults for MINUTES=30, then swaps and kills
 	@tools/setup/setup.sh models
+	@tools/setup/schemathesis.sh
 	$(RUN) python -m infra.images.build
-	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live
+	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live tests/service
 
 bench: .env ## docs/performance.md: beside FastAPI, BentoML's own routes and mosec; needs wrk
 	$(RUN) python -m benchmarks $(ARGS)
@@ -53,7 +55,8 @@ check: ## format, lint, types, layers, generated files, shell scripts
 	uv run --no-sync mypy
 	uv lock --check --quiet
 	uv run --no-sync python -m infra.images.requirements --check
-	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py
+	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py \
+	    tests/service/test_api_page.py::test_the_page_is_up_to_date
 	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch .ci/run; \
 	else echo "check: shellcheck is not installed, the shell scripts were not checked"; fi
 

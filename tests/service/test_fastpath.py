@@ -31,6 +31,9 @@ class Transport(asyncio.Transport):
     def close(self):
         self.closed = True
 
+    def get_write_buffer_size(self):
+        return 0
+
     def pause_reading(self):
         pass
 
