@@ -10,7 +10,7 @@ from functools import partial
 
 import uvicorn
 
-from service import signals
+from service import allocator, signals
 from service.fastpath import FastProtocol, KnownHeads
 from service.process import Process
 from service.protocol import KEEP_ALIVE_S, BoundedProtocol
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
             OSError: the inner port cannot be had.
         """
         await self._process.open_inner(inner_host)
-        await self._process.start(when_loaded=_spare_the_collector)
+        await self._process.start(when_loaded=_settle)
         _log.info("listening on %s port %d", *listener.getsockname()[:2])
         Watchdog(self._marks).start()
         try:
@@ -110,11 +110,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _spare_the_collector() -> None:
+def _settle() -> None:
     """What is loaded stays: the garbage collector need not walk it again, and the rest rarely.
 
     A walk over four loaded models takes 20 ms, in which nobody is answered.
     """
     gc.collect()
     gc.freeze()
+    allocator.give_back()
     gc.set_threshold(_COLLECT_AFTER, 20, 20)

@@ -31,6 +31,9 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        # Measured with the four models: 13 MB less without, and as fast. A pattern is one block for
+        # all that a run holds.
+        options.enable_mem_pattern = False
         # A waiting thread must not spin: replicas and the decoder share these cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

@@ -100,6 +100,31 @@ def test_a_signal_while_models_are_loaded_does_not_wait_for_them(run, tmp_path):
     assert service.process.wait(60) == 0
 
 
+@pytest.mark.parametrize("path", [ADDER, f"{ADDER}/batch"], ids=["fast path", "ordinary path"])
+def test_a_body_that_is_on_its_way_at_the_signal_is_waited_for_and_answered(run, path):
+    service = run()
+    service.wait()
+    row = httpx.Request("POST", service.url, json=ROW).content
+    body = row if path == ADDER else b'{"items": [%s]}' % row
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with connect(service) as sender:
+        sender.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:9])
+        assert httpx.get(f"{service.url}/livez").status_code == 200  # so the head is there
+        service.process.terminate()  # without draining: it listens no more
+        wait_for(lambda: is_closed(service), "it listens no more")
+        sender.sendall(body[9:])
+        assert sender.recv(12) == b"HTTP/1.1 200"
+    assert service.process.wait(60) == 0
+
+
+def is_closed(service):
+    try:
+        connect(service).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 HASTY = "contract.STUCK_S = 2"
 
 
