@@ -124,14 +124,14 @@ class Lengths:
 
 FULL = Lengths(
     rounds=5,
-    route_rounds=3,
+    route_rounds=2,
     warm_s=0.5,
-    probe_s=0.7,
-    tables_s=1.0,
-    photos_s=2.0,
-    route_s=1.5,
-    lone_s=1.0,
-    crowd_s=3.0,
+    probe_s=0.5,
+    tables_s=0.8,
+    photos_s=1.6,
+    route_s=1.2,
+    lone_s=0.8,
+    crowd_s=2.0,
     batchings=BATCHINGS,
 )
 QUICK = Lengths(

@@ -48,7 +48,7 @@ the rounds; ± is half the distance of the fastest and slowest round. Ratios are
 rounds' own ratios.
 - A row with answers that failed is shown with their number and compared with nothing.
 
-Repeat it with `make bench` (about seven minutes; wrk comes with `apt install wrk`). `make bench \
+Repeat it with `make bench` (about six minutes; wrk comes with `apt install wrk`). `make bench \
 ARGS=--quick` is a short form, `ARGS="--only ours,fastapi"` leaves the others out; both write to \
 `reports/bench` instead of here.
 """

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ HOP = frozenset({"date", "connection", "keep-alive"})
 
 NOT_OURS = ("/healthz", "/metrics", "/schema.json", "/docs.json", "/static_content/swagger-ui.css")
 """What BentoML serves by itself."""
+
+_BUSY, _TRIES = (503, 504), 30
 
 JSON = {"Content-Type": contract.JSON_TYPE}
 
@@ -95,7 +98,17 @@ def answers(url: str, asked: Iterable[Asked], tokens: dict[str, str]) -> dict[st
         asked: the requests.
         tokens: by scope.
     """
-    return {each.name: _answer(urlsplit(url).netloc, each, tokens) for each in asked}
+    return {each.name: _settled(urlsplit(url).netloc, each, tokens) for each in asked}
+
+
+def _settled(address: str, asked: Asked, tokens: dict[str, str]) -> Answer:
+    """The answer of a machine that is not too busy: none of the requests is answered so else."""
+    for _ in range(_TRIES):
+        answer = _answer(address, asked, tokens)
+        if answer[0] not in _BUSY:
+            break
+        time.sleep(1)
+    return answer
 
 
 def _answer(address: str, asked: Asked, tokens: dict[str, str]) -> Answer:
