@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 
 from service import faults
 
-_LONG_S = 0.1  # what holds up everybody for so long, more than now and then, needs a thread
-_MAX_LONG_RUNS = 3
+_LONG_S = 0.1  # what holds up everybody for so long, time and again, needs a thread
+_MAX_LONG_RUNS = 3  # in a row: a busy machine makes any single run long
 
 _log = logging.getLogger("bentofleet.batching")
 
@@ -198,12 +198,14 @@ class Batcher(Generic[Item, Result]):
     def _run_here(self, batch: _Batch[Item, Result]) -> None:
         started = time.perf_counter()
         outcomes = self._outcomes(batch)
-        if time.perf_counter() - started > _LONG_S:
+        if time.perf_counter() - started <= _LONG_S:
+            self._long_runs = 0
+        else:
             self._long_runs += 1
             if self._long_runs >= _MAX_LONG_RUNS:
                 self.in_loop = False
                 _log.warning(
-                    "%s: %d runs took more than %g s each; from now on they have a thread.",
+                    "%s: %d runs in a row took more than %g s; from now on they have a thread.",
                     self._name,
                     self._long_runs,
                     _LONG_S,

@@ -297,7 +297,7 @@ def test_runs_that_prove_to_be_long_get_a_thread_after_all(loop, runs, monkeypat
     assert in_loop(loop, runs, work) is False
     assert len(runs.threads) == 2
     assert "model-loop" in runs.threads
-    assert "loop: 3 runs took more than" in caplog.text
+    assert "loop: 3 runs in a row took more than" in caplog.text
 
 
 def test_a_closed_batcher_leaves_no_thread(loop):

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from bentos.spec import ModelSpec, Photo
 from service import contract
 
-VOLATILE = frozenset({"request_id", "processing_time_ms", "release"})
-"""Fields of bodies, at any depth."""
+VOLATILE = frozenset({"request_id", "processing_time_ms", "release", "created_at"})
+"""Fields of bodies, at any depth; a model made again from the same inputs has another day."""
 
 PER_ANSWER = frozenset({"x-request-id", "x-bentofleet-release", "content-length"})
 """Headers of which only the presence is compared."""
