@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.rivals import same
+from bentos.machine import processor
 
 _PACKAGES = ("bentoml", "fastapi", "httptools", "numpy", "onnxruntime", "pillow", "pydantic")
 _MORE = ("starlette", "uvicorn", "uvloop")
@@ -19,7 +19,7 @@ def about() -> dict[str, Any]:
     """The machine, the versions, the models, and now."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": _system()},
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": _system()},
         "versions": _versions(),
         "models": {name: same.model_folder(name).name for name in (same.TABLE, same.PHOTO)},
     }
@@ -59,12 +59,3 @@ def _wrk() -> str:
 
 def _system() -> str:
     return f"{platform.system()} {platform.release()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bentos import store
+from bentos import machine, store
 from bentos.catalog import MODELS
 from bentos.precision import page
 from bentos.precision.measure import Measured, measure
@@ -85,21 +85,12 @@ def _about() -> dict[str, Any]:
         "schema_version": 1,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
-            "processor": _processor(),
+            "processor": machine.processor(),
             "cores": len(os.sched_getaffinity(0)),
             "load": round(os.getloadavg()[0], 1),
         },
         "versions": {"Python": platform.python_version()} | {n: version(n) for n in _VERSIONS},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
 
 
 def _read(path: Path) -> Mapping[str, Any]:

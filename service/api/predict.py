@@ -77,7 +77,7 @@ class Predictor:
         return self._one(served, request, outcomes[0])
 
     def is_quick(self, name: str) -> bool:
-        """Whether the model is there and its runs are so short that `row` may be used."""
+        """Whether the model is there and its runs are so short that `start_row` may be used."""
         served = self._fleet.served.get(name)
         return served is not None and served.batcher.in_loop
 
