@@ -232,12 +232,19 @@ class Run:
     def _routes(self, ours: Server) -> None:
         described = servers.described(ours.url)
         token = self._bench.hits[plan.TABLES].token or ""
-        every = list(hits.routes(self._folder, token, described))
+        bare = servers.bare(self._bench)
+        asked = [(ours, hit) for hit in hits.routes(self._folder, token, described)]
+        try:
+            self._route_rounds([*asked, (bare, Hit(method="GET", path=plan.BARE_PATH))])
+        finally:
+            bare.tree.stop()
+
+    def _route_rounds(self, asked: Sequence[tuple[Server, Hit]]) -> None:
         for number in range(1, self._lengths.route_rounds + 1):
-            for hit in self._rng.sample(every, len(every)):
-                burst = load.burst(ours.url, hit, _ROUTE_USERS, self._lengths.route_s)
+            for server, hit in self._rng.sample(asked, len(asked)):
+                burst = load.burst(server.url, hit, _ROUTE_USERS, self._lengths.route_s)
                 self.figures["routes"].append(_route(hit, number, burst))
-                ours.tree.trim()
+                server.tree.trim()
             say(f"routes at {_ROUTE_USERS} users: round {number} of {self._lengths.route_rounds}")
 
     def _burst(self, place: _Place, each: Load, seconds: float) -> Burst:

@@ -10,6 +10,9 @@ TABLES, PHOTOS = "tables", "photos"
 YARDSTICK = "in-process"
 """Decode, preprocess and model in one loop without HTTP: what photos are held against."""
 
+BARE_PATH = "/bare"
+"""A server that only answers: what the tails of routes are read beside."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
@@ -124,19 +127,19 @@ class Lengths:
 
 FULL = Lengths(
     rounds=5,
-    route_rounds=2,
+    route_rounds=5,
     warm_s=0.5,
     probe_s=0.5,
     tables_s=0.8,
     photos_s=1.6,
-    route_s=1.2,
+    route_s=0.8,
     lone_s=0.8,
     crowd_s=2.0,
     batchings=BATCHINGS,
 )
 QUICK = Lengths(
     rounds=2,
-    route_rounds=1,
+    route_rounds=2,
     warm_s=0.3,
     probe_s=0.4,
     tables_s=0.6,

@@ -76,6 +76,30 @@ def start(bench: Bench, arrangement: Arrangement, batching: Batching | None = No
     return Server(tree, f"http://{HOST}:{port}")
 
 
+def bare(bench: Bench) -> Server:
+    """Starts the server that only answers, and waits until it does.
+
+    Raises:
+        ValueError: it does not; one line.
+    """
+    port = _free_port()
+    tree = Tree(
+        [sys.executable, "-m", "benchmarks.bare", str(port)],
+        core=bench.core,
+        environ=environ(bench),
+        log=bench.logs / "bare.log",
+        folder=same.ROOT,
+    )
+    server = Server(tree, f"http://{HOST}:{port}")
+    end = time.monotonic() + _READY_S
+    while _asked(server.url, Hit(method="GET", path="/"))[0] != http.client.OK:
+        if tree.process.poll() is not None or time.monotonic() > end:
+            tree.stop()
+            raise ValueError(f"bare: does not answer ({tree.last_line()}). See {tree.log}.")
+        time.sleep(0.1)
+    return server
+
+
 def ready(server: Server, bench: Bench, arrangement: Arrangement) -> None:
     """Waits until it gives the answers that the model gives without any server.
 

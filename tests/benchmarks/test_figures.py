@@ -92,3 +92,12 @@ def test_a_route_that_fails_is_never_met(document, route):
 def test_what_was_left_out_is_not_measured(document):
     document |= {"bursts": [], "lone": [], "routes": [], "memory_bytes": None}
     assert {each.met for each in figures.reaches(document)} == {None}
+
+
+def test_the_server_that_only_answers_is_no_route_of_ours_and_stands_beside_them(document, route):
+    document["routes"].append(route(plan.BARE_PATH, 1.0, 20.0))
+    found = by_wanted(document, "every route")
+    assert found.met is True
+    assert found.measured == (
+        "4.0 x at most, at /readyz; 0 of 2 routes beyond it (a server that only answers: 20.0 x)"
+    )

@@ -96,3 +96,11 @@ def test_a_server_that_ends_is_one_line_with_its_last_words(bench, monkeypatch, 
     finally:
         server.tree.stop()
     assert "\n" not in str(told.value)
+
+
+def test_the_server_that_only_answers_does_so(bench):
+    server = servers.bare(bench)
+    try:
+        assert httpx.get(server.url + plan.BARE_PATH).text == "ok"
+    finally:
+        server.tree.stop()
