@@ -174,9 +174,7 @@ def test_a_call_whose_time_ends_in_the_turn_of_its_results_does_not_stop_the_nex
         runs.gate.clear()
         late = asyncio.ensure_future(batcher.run(["late"]))
         await until(runs.entered)
-        (part,) = [
-            p for p in gc.get_objects() if type(p) is batching._Part and p.items == ["late"]
-        ]
+        (part,) = [p for p in gc.get_objects() if type(p) is batching._Part and p.items == ["late"]]
         part.results.cancel()  # as a timeout does it, before the call has had its turn
         runs.gate.set()
         following = await batcher.run(["b"])
