@@ -109,8 +109,8 @@ def changed_row(content: bytes) -> bytes:
             id="the seed",
         ),
         pytest.param(
-            lambda content: {"parameters": replace(TINY, depth=5)},
-            "parameter depth is 5 instead of 6",
+            lambda content: {"parameters": replace(TINY, depth=4)},
+            "parameter depth is 4 instead of 5",
             id="a parameter",
         ),
         pytest.param(
