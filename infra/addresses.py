@@ -9,6 +9,8 @@ NAME = r"^[a-z][a-z0-9-]{0,29}$"
 _STACK = re.compile(r"(?!.{51})[a-z0-9]+((-+|[._])[a-z0-9]+)*", re.ASCII)
 """What the path of an image may have in it (the distribution project's reference grammar)."""
 
+USER = r"^[A-Za-z_][A-Za-z0-9_.@-]{0,63}$"
+
 TAKEN = "latest"
 """A link of that name leads to a stack's last report."""
 
@@ -25,6 +27,20 @@ def short_name(text: str) -> str:
         raise ValueError(
             f"is no short name (got {faults.shown(text)}). Begin with a small letter; up to 29 "
             "small letters, digits and hyphens may follow."
+        )
+    return text
+
+
+def user_name(text: str) -> str:
+    """The name, if somebody can log in by it.
+
+    Raises:
+        ValueError: nobody can.
+    """
+    if not re.fullmatch(USER[1:-1], text, re.ASCII):
+        raise ValueError(
+            f"is no name of a user (got {faults.shown(text)}). Write it as `id -un` prints it on "
+            "the host."
         )
     return text
 
@@ -78,9 +94,10 @@ def reachable(text: str) -> str:
     return text
 
 
-def url(address: str, port: int) -> str:
+def url(address: str, port: int, *, tls: bool = False) -> str:
     """Where a service answers; an IPv6 address gets its brackets."""
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    host = f"[{address}]" if ":" in address else address
+    return f"{'https' if tls else 'http'}://{host}:{port}"
 
 
 def _is_ip(text: str) -> bool:

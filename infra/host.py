@@ -1,6 +1,7 @@
 """One machine at the end of a stack, where things lie on it, and which ports they use."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -97,10 +98,36 @@ class Paths:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Jump:
+    """A machine in between, through which a host is reached.
+
+    Attributes:
+        key: private key's file; None: as for the host itself.
+        host_key: public host key, `kind base64`; None: not known yet.
+    """
+
+    address: str
+    user: str
+    port: int = 22
+    key: str | None = None
+    host_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """One machine as the program and the provider speak of it.
 
     Attributes:
+        connection: `ssh` or `local`; what is about logging in has no meaning for `local`.
+        user: who logs in; empty for `local`.
+        key: private key's file; None: the agent's keys, then those in ~/.ssh.
+        host_key: public host key, `kind base64`; None: not known yet.
+        sudo: act as root, by sudo.
+        connect_timeout_s: a host that is silent for so long is dead.
+        boot_timeout_s: how long a host that refuses connections is asked again.
+        software_device: for tests, a processor may stand in for the card.
+        engine: `docker`, `podman`, or `auto` for the one that is there.
+        out: no part of traffic, walk and checks; it stays as it is.
         machine_id: the machine's own id when it was prepared; None before that.
     """
 
@@ -110,6 +137,17 @@ class Host:
     accelerator: str
     stack: str
     ports_from: int
+    user: str = ""
+    port: int = 22
+    key: str | None = None
+    host_key: str | None = None
+    jump: Jump | None = None
+    sudo: bool = False
+    connect_timeout_s: float = 10
+    boot_timeout_s: float = 20
+    software_device: bool = False
+    engine: str = "auto"
+    out: bool = False
     machine_id: str | None = None
 
     @property
@@ -118,25 +156,21 @@ class Host:
         return Ports(self.ports_from)
 
     def to_inputs(self) -> dict[str, Any]:
-        """The host as inputs of a resource (without the machine's id, an output of Prepare)."""
-        return {
-            "name": self.name,
-            "address": self.address,
-            "connection": self.connection,
-            "accelerator": self.accelerator,
-            "stack": self.stack,
-            "ports_from": self.ports_from,
-        }
+        """The host as inputs of a resource: without the machine's id, an output of Prepare."""
+        given = {k: v for k, v in asdict(self).items() if v is not None and k != "machine_id"}
+        if self.jump is not None:
+            given["jump"] = {k: v for k, v in given["jump"].items() if v is not None}
+        return given
 
     @staticmethod
-    def from_inputs(inputs: dict[str, Any]) -> "Host":
-        """The host that `to_inputs` described; a machine id may stand beside it."""
-        return Host(
-            name=str(inputs["name"]),
-            address=str(inputs["address"]),
-            connection=str(inputs["connection"]),
-            accelerator=str(inputs["accelerator"]),
-            stack=str(inputs["stack"]),
-            ports_from=int(inputs["ports_from"]),
-            machine_id=inputs.get("machine_id"),
-        )
+    def from_inputs(inputs: Mapping[str, Any]) -> "Host":
+        """The host that `to_inputs` described; a machine id may stand beside it.
+
+        What an older state does not tell is as it was then: the default.
+        """
+        known = {f.name for f in fields(Host)}
+        given = {k: v for k, v in inputs.items() if k in known and v is not None}
+        if "jump" in given:
+            jump = {k: v for k, v in given["jump"].items() if v is not None}
+            given["jump"] = Jump(**jump)
+        return Host(**given)

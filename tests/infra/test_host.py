@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from infra.config import MAX_REPLICAS
-from infra.host import SLOTS, Host, Paths, Ports, other_slot
+from infra.host import SLOTS, Host, Jump, Paths, Ports, other_slot
 
 
 def test_no_two_uses_share_a_port_and_all_lie_in_the_range() -> None:
@@ -53,3 +53,36 @@ def test_a_host_comes_back_from_its_inputs_as_it_was() -> None:
     )
 
     assert Host.from_inputs(host.to_inputs()) == host
+
+
+def test_a_host_over_ssh_comes_back_as_it_was_too() -> None:
+    host = Host(
+        name="lab-1",
+        address="192.0.2.11",
+        connection="ssh",
+        accelerator="vulkan",
+        stack="demo",
+        ports_from=21000,
+        user="deploy",
+        port=2222,
+        key="~/.ssh/lab",
+        host_key="ssh-ed25519 AAAA",
+        jump=Jump(address="192.0.2.1", user="ops", host_key="ssh-ed25519 BBBB"),
+        sudo=True,
+        connect_timeout_s=3,
+        boot_timeout_s=60,
+        software_device=True,
+        engine="podman",
+        out=True,
+    )
+
+    assert Host.from_inputs(host.to_inputs()) == host
+    assert None not in host.to_inputs()["jump"].values()  # Pulumi drops what has no value
+
+
+def test_what_an_older_state_does_not_tell_of_a_host_is_the_default() -> None:
+    older = {"name": "here", "address": "127.0.0.1", "connection": "local", "accelerator": "cpu"}
+
+    host = Host.from_inputs({**older, "stack": "demo", "ports_from": 21000, "gone": 1})
+
+    assert (host.port, host.sudo, host.out, host.engine) == (22, False, False, "auto")

@@ -1,0 +1,26 @@
+"""Has the provider ask all hosts, before the program declares anything on them."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from infra.config_edge import Edge
+from infra.host import Host
+
+TOKEN = "bentofleet:stack:muster"  # noqa: S105 - names a function, is no secret
+FAULTS = "faults"
+
+
+def muster(hosts: Sequence[Host], edge: Edge) -> None:
+    """Passes when every host can be worked on, or prepared where it is new; a preview asks none.
+
+    Raises:
+        ValueError: with a line for each that cannot.
+    """
+    if pulumi.runtime.is_dry_run():
+        return
+    listens = {"address": edge.address, "ports": dict(edge.listens_on)}
+    given = {"hosts": [host.to_inputs() for host in hosts], "listens": listens}
+    told = pulumi.runtime.invoke(TOKEN, given).value
+    if lines := (told or {}).get(FAULTS):
+        raise ValueError("\n".join(lines))
