@@ -1,5 +1,7 @@
 """Command lines that read and write files on a host, each safe to run twice and never half done."""
 
+from collections.abc import Iterable
+
 
 def write(path: str, mode: str) -> list[str]:
     """Replaces a file by standard input at once, with `mode` (octal, such as 0644).
@@ -55,3 +57,14 @@ def is_folder(path: str) -> list[str]:
 def age_s(path: str) -> list[str]:
     """Seconds since the file was last written, by the host's own clock."""
     return ["sh", "-c", 'echo $(( $(date +%s) - $(stat -c %Y -- "$1") ))', "sh", path]
+
+
+def modes(paths: Iterable[str]) -> list[str]:
+    """Prints mode and path of each folder that is there, one a line."""
+    script = 'for path in "$@"; do test ! -d "$path" || stat -c "%a %n" -- "$path"; done'
+    return ["sh", "-c", script, "sh", *paths]
+
+
+def parse_modes(text: str) -> dict[str, str]:
+    """Path -> mode in octal, from what `modes` printed."""
+    return {path: mode for mode, _, path in (line.partition(" ") for line in text.splitlines())}

@@ -79,3 +79,27 @@ ExecStart={start}
 [Install]
 WantedBy={target}
 """
+
+
+def systemctl(is_root: bool, *words: str) -> list[str]:
+    """systemd's command for the system, or for the user who runs it.
+
+    A login that systemd does not know of, such as one by `su`, misses the variable by which the
+    user's own systemd is found.
+    """
+    if is_root:
+        return ["systemctl", *words]
+    script = (
+        'export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"; '
+        'exec systemctl --user "$@"'
+    )
+    return ["sh", "-c", script, "sh", *words]
+
+
+def linger(on: bool) -> list[str]:
+    """Lets the services of the user who runs it go on without a login, or no more.
+
+    He is named: without a name, logind looks for the session that the command belongs to.
+    """
+    verb = "enable-linger" if on else "disable-linger"
+    return ["sh", "-c", f'loginctl {verb} "$(id -un)"']

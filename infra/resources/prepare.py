@@ -1,5 +1,6 @@
 """Declares a host that is made ready."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -9,13 +10,20 @@ from infra.host import Host
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareArgs:
-    """The host to make ready."""
+    """The host to make ready.
+
+    Attributes:
+        address: what its edge will listen on.
+        ports: key in the stack's file -> port that has to be free there.
+    """
 
     host: Host
+    address: str
+    ports: Mapping[str, int]
 
 
 class Prepare(pulumi.CustomResource):
-    """Folders, container engine and start unit of one host."""
+    """Container engine, clock, groups, folders and start unit of one host."""
 
     machine_id: pulumi.Output[str]
     engine: pulumi.Output[str]
@@ -26,6 +34,8 @@ class Prepare(pulumi.CustomResource):
     ) -> None:
         inputs = {
             "host": args.host.to_inputs(),
+            "address": args.address,
+            "ports": dict(args.ports),
             "machine_id": None,
             "engine": None,
             "folder": None,

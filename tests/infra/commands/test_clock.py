@@ -27,3 +27,8 @@ def test_only_what_the_line_cannot_explain_counts(
 
 def test_a_time_is_told_in_utc() -> None:
     assert clock.shown(0) == "1970-01-01 00:00:00 UTC"
+
+
+def test_a_time_service_is_turned_on_and_off() -> None:
+    assert clock.keep_right(on=True) == ["timedatectl", "set-ntp", "true"]
+    assert clock.keep_right(on=False) == ["timedatectl", "set-ntp", "false"]

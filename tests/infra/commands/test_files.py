@@ -60,3 +60,13 @@ def test_the_age_of_a_file_is_told_in_whole_seconds(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert int(run(files.age_s(str(tmp_path / "file"))).stdout) >= 0
+
+
+def test_modes_of_folders_are_told_and_what_is_none_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir(mode=0o750)
+    (tmp_path / "file").touch()
+
+    argv = files.modes([str(folder), str(tmp_path / "file"), str(tmp_path / "none")])
+
+    assert files.parse_modes(run(argv).stdout) == {str(folder): "750"}

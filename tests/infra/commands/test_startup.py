@@ -1,5 +1,6 @@
 """The start script, run for real with a stand-in for the engine that writes down its calls."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -73,3 +74,20 @@ def test_without_a_live_release_only_the_edge_starts(tmp_path: Path, content: st
 def test_a_rootless_unit_starts_with_the_user() -> None:
     assert "WantedBy=default.target" in startup.unit("demo", "/x/start", rootless=True)
     assert "WantedBy=multi-user.target" in startup.unit("demo", "/x/start", rootless=False)
+
+
+def test_a_users_own_systemd_is_found_without_a_login(tmp_path: Path) -> None:
+    (tmp_path / "systemctl").write_text('#!/bin/sh\necho "$XDG_RUNTIME_DIR $*"\n')
+    (tmp_path / "systemctl").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    argv = startup.systemctl(False, "enable", "a unit")
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"/run/user/{os.geteuid()} --user enable a unit\n"
+    assert startup.systemctl(True, "enable", "x") == ["systemctl", "enable", "x"]
+
+
+def test_lingering_is_turned_on_and_off() -> None:
+    assert startup.linger(on=True) == ["sh", "-c", 'loginctl enable-linger "$(id -un)"']
+    assert startup.linger(on=False) == ["sh", "-c", 'loginctl disable-linger "$(id -un)"']
