@@ -5,6 +5,9 @@ from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from infra.connection import Done, HostError
 from infra.host import Paths
 from infra.provider import keep
 
@@ -16,11 +19,14 @@ class Shelf:
 
     engine = "podman"
     paths = Paths(PurePosixPath("/x"))
+    host = SimpleNamespace(name="here")
 
     def __init__(self, records: dict[str, str], tags: list[str], running: str = "") -> None:
         self.files = records
         self.tags = tags
         self.running = running
+        self.edge = ""
+        self.refused: dict[str, str] = {}
 
     def names_in(self, _: PurePosixPath) -> list[str]:
         return list(self.files)
@@ -31,19 +37,27 @@ class Shelf:
     def remove(self, path: PurePosixPath) -> None:
         del self.files[path.name]
 
-    def image_tags(self, _: str) -> list[str]:
-        return list(self.tags)
+    def image_tags(self, repository: str) -> list[str]:
+        return [tag for tag in self.tags if tag.startswith(f"{repository}:")]
 
     def image_id(self, tag: str) -> str:
         return f"id of {tag}"
 
     def containers(self) -> list[Any]:
-        return [SimpleNamespace(image_id=f"id of {self.running}")]
+        replica = SimpleNamespace(image_id=f"id of {self.running}", role="replica")
+        edges = [SimpleNamespace(image_id=f"id of {self.edge}", role="edge")] if self.edge else []
+        return [replica, *edges]
 
-    def run(self, argv: list[str]) -> str:
+    @property
+    def connection(self) -> Any:
+        return SimpleNamespace(run=self._run)
+
+    def _run(self, argv: list[str]) -> Done:
         assert argv[:2] == ["podman", "rmi"]
+        if argv[2] in self.refused:
+            return Done(2, "", self.refused[argv[2]])
         self.tags.remove(argv[2])
-        return ""
+        return Done(0, "", "")
 
 
 def record(number: int) -> tuple[str, str]:
@@ -84,6 +98,58 @@ def test_a_candidate_that_was_never_promoted_goes_with_the_next_release() -> Non
     keep.prune(host, f"{REPOSITORY}:5", keep=5)  # type: ignore[arg-type]
 
     assert f"{REPOSITORY}:candidate" not in host.tags
+
+
+EDGES = "localhost/bentofleet-demo/edge"
+
+
+def test_old_images_of_the_edge_go_with_the_next_release() -> None:
+    host = shelf()
+    host.tags += [f"{EDGES}:1", f"{EDGES}:2", "localhost/bentofleet-other/edge:1"]
+    host.edge = f"{EDGES}:2"
+
+    keep.prune(host, f"{REPOSITORY}:5", keep=5)  # type: ignore[arg-type]
+
+    assert host.tags[5:] == [f"{EDGES}:2", "localhost/bentofleet-other/edge:1"]
+
+
+def test_without_a_container_of_the_edge_nobody_knows_which_of_its_images_is_old() -> None:
+    host = shelf()
+    host.tags += [f"{EDGES}:1", f"{EDGES}:2"]
+
+    keep.prune(host, f"{REPOSITORY}:5", keep=5)  # type: ignore[arg-type]
+
+    assert host.tags[5:] == [f"{EDGES}:1", f"{EDGES}:2"]
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Error: image used by 8e8df: image is in use by a container",
+        "conflict: unable to remove repository reference (must force) - container 8e is using its",
+        "conflict: unable to delete 8e - image is being used by running container 7d",
+    ],
+)
+def test_an_image_that_somebody_elses_container_holds_stays_until_later(complaint: str) -> None:
+    host = shelf()
+    host.refused = {f"{REPOSITORY}:1": complaint}
+
+    keep.prune(host, f"{REPOSITORY}:5", keep=2)  # type: ignore[arg-type]
+
+    assert host.tags == [f"{REPOSITORY}:1", f"{REPOSITORY}:4", f"{REPOSITORY}:5"]
+
+
+def test_an_engine_that_cannot_remove_an_image_is_told() -> None:
+    host = shelf()
+    host.refused = {f"{REPOSITORY}:1": "Error: read-only file system"}
+
+    with pytest.raises(HostError) as caught:
+        keep.prune(host, f"{REPOSITORY}:5", keep=2)  # type: ignore[arg-type]
+
+    assert str(caught.value) == (
+        f"here: cannot remove the old image {REPOSITORY}:1 (Error: read-only file system). "
+        "Look whether the container engine is well."
+    )
 
 
 def test_a_damaged_record_is_passed_over() -> None:
