@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,20 +103,47 @@ def publish(card: Card, folder: Path) -> Path:
     Returns:
         The version's folder in the store.
     """
-    target = home() / "models" / card.name / card.version
+
+    def fill(staged: Path) -> None:
+        shutil.copytree(folder, staged, dirs_exist_ok=True)
+        card.write(staged)
+
+    return put(card.name, card.version, _labels(card), _metadata(card), fill)
+
+
+def put(
+    name: str,
+    version: str,
+    labels: dict[str, str],
+    metadata: dict[str, Any],
+    fill: Callable[[Path], None],
+) -> Path:
+    """Puts what `fill` writes into the store as `name:version`, as `publish` does a model.
+
+    Returns:
+        The version's folder in the store.
+    """
+    target = home() / "models" / name / version
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_staging(), ignore_cleanup_errors=True) as staging:
-        staged = _stage(card, folder, Path(staging))
+        staged = _stage(name, version, labels, metadata, fill, Path(staging))
         try:
             staged.rename(target)
         except OSError:
             if not target.is_dir():
                 raise
-    set_latest(card.name, card.version)
+    set_latest(name, version)
     return target
 
 
-def _stage(card: Card, folder: Path, staging: Path) -> Path:
+def _stage(
+    name: str,
+    version: str,
+    labels: dict[str, str],
+    metadata: dict[str, Any],
+    fill: Callable[[Path], None],
+    staging: Path,
+) -> Path:
     """The version's folder as BentoML writes it, in a store of its own."""
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     # Imported here: 2 seconds and 55 MB that a build with nothing to publish does not need.
@@ -125,14 +153,10 @@ def _stage(card: Card, folder: Path, staging: Path) -> Path:
     )  # `create` takes it, and nothing public makes it
 
     with bentoml.models.create(
-        f"{card.name}:{card.version}",
-        labels=_labels(card),
-        metadata=_metadata(card),
-        _model_store=ModelStore(staging),
+        f"{name}:{version}", labels=labels, metadata=metadata, _model_store=ModelStore(staging)
     ) as model:
-        shutil.copytree(folder, model.path, dirs_exist_ok=True)
-        card.write(Path(model.path))
-    staged = staging / card.name / card.version
+        fill(Path(model.path))
+    staged = staging / name / version
     staged.chmod(_READABLE)
     for path in staged.rglob("*"):
         _sync(path)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from infra.config import Service
 from service import contract
@@ -20,17 +20,18 @@ def environment(service: Service) -> dict[str, str]:
     }
 
 
-def release_id(image_tag: str, settings: Mapping[str, str], memory_mib: int) -> str:
+def release_id(image_tags: Iterable[str], settings: Mapping[str, str], memory_mib: int) -> str:
     """The id: a hash of the build's inputs and of what reaches the service process.
 
     Args:
-        image_tag: the build's tag, itself a hash of the bento, the recipe and the base. Never a
-            digest: the same image has another one after save, load or pull.
+        image_tags: the build's tags, one for each accelerator of the stack, each itself a hash of
+            the bento, the recipe and the base. Never a digest: the same image has another one
+            after save, load or pull.
 
     Returns:
         12 hex digits. Replicas, hosts, gate, rollout, SLOs and keys are not in it.
     """
-    text = json.dumps([image_tag, sorted(settings.items()), memory_mib])
+    text = json.dumps([",".join(sorted(image_tags)), sorted(settings.items()), memory_mib])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

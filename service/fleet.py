@@ -12,7 +12,9 @@ from typing import Any
 from bentos.spec import ModelSpec
 from service import models
 from service.batching import Batcher
-from service.models import QUICK_ITEMS, Answer, Model, Prepared
+from service.models import Answer, Model, Prepared
+from service.proof import QUICK_ITEMS
+from service.runtimes.choice import Choice
 from service.shares import Shares
 from service.telemetry import LOGGER, Metrics
 
@@ -44,7 +46,7 @@ class Fleet:
         *,
         find: Callable[[str], Path],
         code: Callable[[str], Any],
-        threads: int,
+        choice: Choice,
         metrics: Metrics,
     ) -> None:
         """Loads nothing yet.
@@ -53,7 +55,7 @@ class Fleet:
             specs: of the models to serve.
             find: name to folder; ValueError where there is none.
             code: name to the model's `Features`.
-            threads: of each runtime.
+            choice: of each model's runtime.
             metrics: that runs and queues are counted in.
         """
         self.specs: Mapping[str, ModelSpec] = {spec.name: spec for spec in specs}
@@ -62,7 +64,7 @@ class Fleet:
         self.settled = False
         self._find = find
         self._code = code
-        self._threads = threads
+        self._choice = choice
         self._metrics = metrics
 
     async def load(self) -> None:
@@ -91,7 +93,7 @@ class Fleet:
             served.batcher.close()
 
     def _load(self, spec: ModelSpec) -> Model:
-        return models.load(spec, self._find(spec.name), self._code(spec.name), self._threads)
+        return models.load(spec, self._find(spec.name), self._code(spec.name), self._choice)
 
     def _serve(self, model: Model) -> None:
         spec, runtime = model.spec, model.runtime
@@ -104,7 +106,7 @@ class Fleet:
             in_loop=model.quick,
         )
         self._metrics.queue(spec.name, lambda: batcher.depth)
-        self._metrics.loaded(spec.name, model.version, runtime.name, runtime.device)
+        self._metrics.loaded(spec.name, model.version, runtime.name, runtime.device, model.rates)
         self.served[spec.name] = Served(model, batcher)
         del self.reasons[spec.name]
         _log.info("ready: %s:%s on %s (%s)", spec.name, model.version, runtime.name, runtime.device)

@@ -4,9 +4,7 @@ Knows nothing of HTTP. In the container BentoML itself is not imported: the stor
 folders is enough, and BentoML would cost 55 MB and three seconds.
 """
 
-import itertools
 import json
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -14,26 +12,25 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from bentos import sums
 from bentos.spec import ModelSpec, Photo, Table
+from service import contract, proof
 from service.api import photos, tables
 from service.api.problems import ProblemError
+from service.proof import GOLDEN_FILE, Unproved
 from service.runtimes import Runtime
-from service.runtimes.onnx import OnnxRuntime
+from service.runtimes.choice import Choice
+from service.runtimes.vulkan import DeviceLost
 
-GRAPH_FILE = "model.onnx"
 CARD_FILE = "card.json"
-GOLDEN_FILE = "golden.json"
 REBUILD = "Build the model again."
+WRONG_DEVICE = (
+    "The card or its driver computes wrongly: run `make doctor`, which looks at its memory clock "
+    "and the kernel."
+)
 
-QUICK_ITEMS = 64
-# A hand-over to a thread and back waits for Python's lock, up to 5 ms where the loop is busy: what
-# runs faster than that is better run in the loop. Our tables take 0.1 to 1 ms.
-_QUICK_S = 0.005
-_QUICK_TRIALS = 3  # of which the fastest counts: a busy machine only ever adds to it
 
 Answer = dict[str, object]
 Prepared = Any  # a checked row, or a photo's float32 array (3, s, s)
@@ -58,6 +55,7 @@ class Model(ABC):
         card: what was written when it was trained.
         max_batch: most items in one run.
         quick: whether `QUICK_ITEMS` run in no more time than the event loop can spare.
+        rates: device -> items a second, one by one; of a model on a card also the processor's.
         count: is told of each run: seconds, items.
     """
 
@@ -71,6 +69,7 @@ class Model(ABC):
         self.runtime = runtime
         self.max_batch = spec.max_batch
         self.quick = False
+        self.rates: dict[str, float] = {}
         self.count: Callable[[float, int], None] = lambda duration_s, items: None
         self._features: Features = code
 
@@ -84,7 +83,7 @@ class Model(ABC):
 
     def run(self, items: Sequence[Prepared]) -> list[Answer | Exception]:
         """One answer per item; an item whose outputs are not finite fails alone."""
-        inputs = self._inputs(items)
+        inputs = self.graph_input(items)
         started = time.perf_counter()
         outputs = self.runtime.run(inputs)
         self.count(time.perf_counter() - started, len(items))
@@ -97,8 +96,8 @@ class Model(ABC):
         """The client's item that a golden answer's `input` stands for."""
 
     @abstractmethod
-    def _inputs(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
-        """The graph's input."""
+    def graph_input(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The graph's input: (n, ...)."""
 
     def _finite(self, output: NDArray[np.float32]) -> Answer | Exception:
         if np.isfinite(output).all():
@@ -131,7 +130,8 @@ class TableModel(Model):
         """The row as it stands there."""
         return given
 
-    def _inputs(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+    def graph_input(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+        """One line for each row."""
         return self._features.encode(items)
 
 
@@ -142,7 +142,7 @@ class PhotoModel(Model):
         """As `Model`, after what it takes."""
         super().__init__(*parts)
         self.takes = takes
-        if self.runtime.device == "cpu":
+        if self.runtime.device != contract.VULKAN:
             # Measured with EfficientNet-Lite0: a photo costs the same in a batch of 8, and the
             # batch's activations cost 90 MB.
             self.max_batch = 1
@@ -156,7 +156,8 @@ class PhotoModel(Model):
         """The bytes of the file that is named there."""
         return (path / given).read_bytes()
 
-    def _inputs(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+    def graph_input(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The pictures, one behind the other."""
         return np.stack(items)
 
 
@@ -215,32 +216,45 @@ def _there(models: Path, name: str, version: str) -> Path:
     return found
 
 
-def load(spec: ModelSpec, path: Path, code: Any, threads: int) -> Model:
-    """Loads a model and compares its golden answers.
+def load(spec: ModelSpec, path: Path, code: Any, choice: Choice) -> Model:
+    """Loads a model, compares its golden answers and measures what it can do.
 
     Args:
         spec: of the catalog.
         path: the version's folder.
         code: the model's `Features`.
-        threads: of the runtime.
+        choice: of the runtime.
 
     Raises:
-        ValueError: files are missing or broken, or an answer differs; one line.
+        ValueError: files are missing or broken, the device is not there, or an answer differs;
+            one line.
     """
     card = _card(spec.name, path)
     golden = _document(spec.name, path / GOLDEN_FILE)
-    parts = (spec, path.name, card, OnnxRuntime(path / GRAPH_FILE, threads), code)
+    runtime = choice.open(spec, path)
+    parts = (spec, path.name, card, runtime, code)
     match spec.takes:
         case Table() as table:
             model: Model = TableModel(table, *parts)
         case Photo() as photo:
             model = PhotoModel(photo, *parts)
     try:
-        _check_golden(model, path, golden)
+        inputs = proof.check(model, path, golden)
+        model.quick = isinstance(model, TableModel) and proof.is_quick(model, inputs)
+        one = model.graph_input(inputs[:1])
+        model.rates[runtime.device] = proof.rate(runtime, one)
+    except DeviceLost as error:
+        raise ValueError(f"{spec.name}: the device gave up ({error}). {WRONG_DEVICE}") from error
+    except Unproved as error:
+        # The same files answer right on the processor, or they would not have been published.
+        cure = REBUILD if runtime.device == contract.CPU else WRONG_DEVICE
+        raise ValueError(f"{error}. {cure}") from error
     except (ProblemError, KeyError, TypeError, OSError) as error:
         raise ValueError(
             f"{spec.name}: {path / GOLDEN_FILE} is broken ({error!r}). {REBUILD}"
         ) from error
+    if runtime.device != contract.CPU:
+        model.rates[contract.CPU] = proof.rate(choice.on_cpu(path), one)
     return model
 
 
@@ -254,52 +268,6 @@ def _card(name: str, path: Path) -> dict[str, Any]:
     if fault:
         raise ValueError(f"{name}: {path}: {fault}. {REBUILD}")
     return card
-
-
-def _check_golden(model: Model, path: Path, golden: Mapping[str, Any]) -> None:
-    name, tolerance, items = model.spec.name, float(golden["tolerance"]), golden["items"]
-    if not items:
-        raise ValueError(f"{name}: {path / GOLDEN_FILE} has no golden answers. {REBUILD}")
-    inputs = [model.prepare(model.golden_input(item["input"], path)) for item in items]
-    most = model.max_batch
-    for start in range(0, len(items), most):
-        answers = model.run(inputs[start : start + most])
-        for number, answer in enumerate(answers, start):
-            where = f"{name}: golden answer {number}"
-            if isinstance(answer, Exception):
-                raise ValueError(f"{where}: the model failed ({answer!r}). {REBUILD}")
-            seen = orjson.loads(orjson.dumps(answer))  # as a client would see it
-            _compare(where, items[number]["answer"], seen, tolerance)
-    model.quick = isinstance(model, TableModel) and _is_quick(model, inputs)
-
-
-def _is_quick(model: Model, inputs: Sequence[Prepared]) -> bool:
-    most = min(QUICK_ITEMS, model.max_batch)
-    batch = list(itertools.islice(itertools.cycle(inputs), most))
-
-    def duration_s() -> float:
-        started = time.perf_counter()
-        model.run(batch)
-        return time.perf_counter() - started
-
-    return min(duration_s() for _ in range(_QUICK_TRIALS)) <= _QUICK_S
-
-
-def _compare(where: str, golden: object, answer: object, tolerance: float) -> None:
-    if isinstance(golden, int | float) and isinstance(answer, int | float):
-        difference = abs(answer - golden)
-        if not difference <= tolerance or not math.isfinite(answer):
-            raise ValueError(
-                f"{where} differs by {difference:.3g} (tolerance {tolerance:g}). {REBUILD}"
-            )
-    elif isinstance(golden, dict) and isinstance(answer, dict) and golden.keys() == answer.keys():
-        for key in golden:
-            _compare(where, golden[key], answer[key], tolerance)
-    elif isinstance(golden, list) and isinstance(answer, list) and len(golden) == len(answer):
-        for one, other in zip(golden, answer, strict=True):
-            _compare(where, one, other, tolerance)
-    elif golden != answer:
-        raise ValueError(f"{where} is {answer!r:.80} instead of {golden!r:.80}. {REBUILD}")
 
 
 def _document(name: str, path: Path) -> dict[str, Any]:

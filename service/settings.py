@@ -36,6 +36,8 @@ class Settings:
     threads: int
     json_logs: bool
     drain_s: int
+    accelerator: str = contract.CPU
+    software_device: bool = False
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -65,6 +67,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         threads=_whole(value, contract.ENV_THREADS, 1, _MAX_THREADS),
         json_logs=value[contract.ENV_LOG] == "json",
         drain_s=_whole(value, contract.ENV_DRAIN_S, 0, _MAX_DRAIN_S),
+        accelerator=value[contract.ENV_ACCELERATOR],
+        software_device=value[contract.ENV_SOFTWARE_DEVICE] == "on",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.commands import rotation
+
 STACK_LABEL = "bentofleet.stack"
 ROLE_LABEL = "bentofleet.role"
 RELEASE_LABEL = "bentofleet.release"
@@ -14,8 +16,6 @@ NUMBER_LABEL = "bentofleet.number"
 SPEC_LABEL = "bentofleet.spec"
 """Hash of everything a container was started with: another hash means other settings."""
 
-LOG_FILE_SIZE = "10m"
-LOG_FILES = "3"
 PIDS = 512
 
 
@@ -27,6 +27,8 @@ class Container:
         ports: host port on loopback -> container port; not used with the host's network.
         mounts: host folder -> container folder, read-only; labelled for SELinux where there is one.
         tmpfs: container folder -> size in MiB.
+        devices: nodes below /dev of the host that it may use.
+        groups: numeric, that its process has besides; or Podman's `keep-groups`.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Container:
     ports: Mapping[int, int] = field(default_factory=dict)
     mounts: Mapping[str, str] = field(default_factory=dict)
     tmpfs: Mapping[str, int] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     host_network: bool = False
     command: tuple[str, ...] = ()
 
@@ -62,7 +66,7 @@ def run(engine: str, container: Container) -> list[str]:
         container.name,
         *_pairs("--label", labels),
         *_settings(container),
-        *_log_options(engine),
+        *rotation.options(engine),
         container.image,
         *container.command,
     ]
@@ -84,6 +88,8 @@ def _settings(container: Container) -> list[str]:
         "--memory",
         f"{container.memory_mib}m",
         *network,
+        *(word for node in container.devices for word in ("--device", node)),
+        *(word for group in container.groups for word in ("--group-add", group)),
         *(
             word
             for path, size in container.tmpfs.items()
@@ -106,13 +112,6 @@ def _settings(container: Container) -> list[str]:
 def _pairs(flag: str, values: Mapping[str, str]) -> list[str]:
     """Sorted: the same settings are the same command line, whatever order a state keeps them in."""
     return [word for key in sorted(values) for word in (flag, f"{key}={values[key]}")]
-
-
-def _log_options(engine: str) -> list[str]:
-    driver = "json-file" if engine.endswith("docker") else "k8s-file"
-    size = ["--log-opt", f"max-size={LOG_FILE_SIZE}"]
-    files = ["--log-opt", f"max-file={LOG_FILES}"] if driver == "json-file" else []
-    return ["--log-driver", driver, *size, *files]
 
 
 def list_ids(engine: str, stack: str) -> list[str]:
@@ -212,6 +211,7 @@ class Running:
     image: str = ""
     memory_mib: int | None = None
     env: Mapping[str, str] | None = None
+    is_log_bounded: bool = True
 
     @property
     def is_running(self) -> bool:
@@ -224,6 +224,8 @@ class Running:
             return "started with other settings"
         if self.memory_mib not in (None, wanted.memory_mib):
             return f"has another memory limit ({self.memory_mib} MiB)"
+        if not self.is_log_bounded:
+            return "has a log without a bound"
         env = wanted.env if self.env is None else self.env
         changed = sorted(key for key in wanted.env if env.get(key) != wanted.env[key])
         return f"has other settings ({', '.join(changed)})" if changed else None
@@ -251,7 +253,7 @@ def parse_inspect(text: str) -> list[Running]:
 
 
 def _running(item: dict[str, Any]) -> Running:
-    state, config = item["State"], item["Config"]
+    state, config, settings = item["State"], item["Config"], item.get("HostConfig", {})
     return Running(
         name=item["Name"].removeprefix("/"),
         status=str(state["Status"]).lower(),
@@ -261,7 +263,8 @@ def _running(item: dict[str, Any]) -> Running:
         restarts=int(item.get("RestartCount", 0)),
         out_of_memory=bool(state.get("OOMKilled", False)),
         image=str(config.get("Image", "")),
-        memory_mib=item.get("HostConfig", {}).get("Memory", 0) >> 20,
+        memory_mib=settings.get("Memory", 0) >> 20,
+        is_log_bounded=rotation.is_bounded(settings.get("LogConfig")),
         env=dict(pair.partition("=")[::2] for pair in config.get("Env") or []),
     )
 

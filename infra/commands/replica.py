@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from infra.commands import gpu
 from infra.commands.containers import (
     NUMBER_LABEL,
     RELEASE_LABEL,
@@ -38,8 +39,12 @@ def container(
     image: str,
     env: Mapping[str, str],
     memory_mib: int,
+    access: gpu.Access = gpu.NONE,
 ) -> Container:
-    """Replica `number` (from 1) of a release in a slot: reached only through loopback ports."""
+    """Replica `number` (from 1) of a release in a slot: reached only through loopback ports.
+
+    Its environment also names the host's accelerator: the service refuses to do without it.
+    """
     return Container(
         name=name(host.stack, release, number),
         image=image,
@@ -51,11 +56,20 @@ def container(
             NUMBER_LABEL: str(number),
         },
         memory_mib=memory_mib,
-        env=env,
+        env={**env, **_declared(host)},
         ports={
             host.ports.replica(slot, number): contract.PORT,
             host.ports.metrics(slot, number): contract.METRICS_PORT,
         },
         mounts={str(paths.keys): KEYS_FOLDER},
         tmpfs={"/tmp": 64},  # noqa: S108 - a mount point inside the container
+        devices=access.of_replica(number),
+        groups=access.groups,
     )
+
+
+def _declared(host: Host) -> dict[str, str]:
+    if host.accelerator == contract.CPU:
+        return {}
+    software = {contract.ENV_SOFTWARE_DEVICE: "on"} if host.software_device else {}
+    return {contract.ENV_ACCELERATOR: host.accelerator, **software}

@@ -11,20 +11,28 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra import versions
-from infra.images import base, build_secrets, inputs, logs, manifest, requirements
+from infra import stack_file, versions
+from infra.images import base, build_secrets, inputs, logs, manifest, requirements, variants
 from infra.images import engine as engines
+from service import contract
 
 REPOSITORY = "localhost/bentofleet"
 BENTO = "bentofleet"
-ACCELERATOR = "cpu"
 BUILD_GIB = 2.0  # the layers of both stages, and what pip unpacks on the way
-WHAT = ("bento", "service", "edge")
+SERVICE = "service"
+WHAT = ("bento", SERVICE, contract.VULKAN, "edge")
+"""`service` is the service's image for the CPU; the others are named as accelerators."""
 
 
-def bento_command(version: str) -> list[str]:
+def bento_command(version: str, bentofile: Path | None = None) -> list[str]:
     """`bentoml build` of the project in the current folder."""
-    return [_bentoml(), "build", "--version", version]
+    other = ["--bentofile", str(bentofile)] if bentofile else []
+    return [_bentoml(), "build", "--version", version, *other]
+
+
+def convert_command() -> list[str]:
+    """Converts the published models that a card has to run."""
+    return [sys.executable, "-m", "bentos.vulkan"]
 
 
 def service_command(engine: str, bento: str, tag: str, mounted: Mapping[str, Path]) -> list[str]:
@@ -86,22 +94,28 @@ def build_edge(engine: engines.Engine, root: Path) -> manifest.BuiltImage:
     return _finished(engine, root, "edge", tag, None, made_from)
 
 
-def build_service(engine: engines.Engine, root: Path) -> manifest.BuiltImage:
-    """The bento and the service's image, built where they are not there."""
-    made_from = service_inputs(root)
+def build_service(
+    engine: engines.Engine, root: Path, accelerator: str = contract.CPU
+) -> manifest.BuiltImage:
+    """An accelerator's bento and image of the service, built where they are not there."""
+    if accelerator == contract.VULKAN:
+        logs.run("convert", convert_command(), _bentoml_environ(root))
+    made_from = service_inputs(root, accelerator)
     version = inputs.tag_of(made_from)
-    tag = f"{REPOSITORY}/service:{ACCELERATOR}-{version}"
+    tag = f"{REPOSITORY}/service:{accelerator}-{version}"
     if engine.image_id(tag) is None:
-        bento = build_bento(root, version)
+        bento = build_bento(root, version, accelerator)
         logs.say(f"building {tag}")
+        engines.refuse_full_disk(engine, BUILD_GIB)
         base.ensure(engine)
         with build_secrets.files(root / "build") as mounted:
             command = service_command(engine.name, bento, tag, mounted)
-            logs.run("service", command, _bentoml_environ(root))
-    return _finished(engine, root, ACCELERATOR, tag, f"{BENTO}:{version}", made_from)
+            name = "service" if accelerator == contract.CPU else accelerator
+            logs.run(name, command, _bentoml_environ(root))
+    return _finished(engine, root, accelerator, tag, f"{BENTO}:{version}", made_from)
 
 
-def build_bento(root: Path, version: str) -> str:
+def build_bento(root: Path, version: str, accelerator: str = contract.CPU) -> str:
     """The bento in BentoML's store, built where it is not there; its tag.
 
     Its files get the fixed time, so that the engine finds its cached layers again. bento.yaml gets
@@ -113,19 +127,20 @@ def build_bento(root: Path, version: str) -> str:
     if not done.is_file() or done.stat().st_mtime != epoch_s:
         shutil.rmtree(folder, ignore_errors=True)
         logs.say(f"building the bento {BENTO}:{version}")
-        logs.run("bento", bento_command(version), _bentoml_environ(root))
+        bentofile = None if accelerator == contract.CPU else variants.write(root, accelerator)
+        logs.run("bento", bento_command(version, bentofile), _bentoml_environ(root))
         for path in sorted(folder.rglob("*"), key=lambda path: path == done):
             os.utime(path, (epoch_s, epoch_s))
     return f"{BENTO}:{version}"
 
 
-def service_inputs(root: Path) -> dict[str, str]:
-    """Inputs of the bento, all of them there.
+def service_inputs(root: Path, accelerator: str = contract.CPU) -> dict[str, str]:
+    """Inputs of an accelerator's bento, all of them there.
 
     Raises:
         ValueError: a model is not in the store, or the requirements are older than the lock.
     """
-    made_from = inputs.of_service(root)
+    made_from = inputs.of_service(root, accelerator=accelerator)
     missing = [name for name, value in made_from.items() if value == inputs.MISSING]
     if missing:
         store = inputs.model_store(root)
@@ -138,9 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Builds what was asked for; one line and exit code 1 where that fails."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", nargs="*", choices=[*WHAT, []], help="default: service and edge")
-    asked = parser.parse_args(arguments).what or ["edge", "service"]
+    parser.add_argument("--stack", help="builds what the hosts of this stack need")
+    options = parser.parse_args(arguments)
     try:
-        _build(asked, Path.cwd())
+        _build(options.what or _needed(options.stack), Path.cwd())
     except (ValueError, logs.Failed) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -156,6 +172,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _needed(stack: str | None) -> list[str]:
+    """The edge, and the service's image of each accelerator that a stack has.
+
+    A stack without a file is one that set-up makes after its images: that one is this CPU.
+
+    Raises:
+        ConfigError: the stack's file is wrong.
+    """
+    if stack is None or not stack_file.path_of(stack).exists():
+        return ["edge", SERVICE]
+    used = {host.accelerator for host in stack_file.hosts(stack)[1]}
+    return ["edge", *sorted(SERVICE if each == contract.CPU else each for each in used)]
+
+
 def _build(asked: Sequence[str], root: Path) -> None:
     started = time.monotonic()
     if "bento" in asked:
@@ -165,8 +195,10 @@ def _build(asked: Sequence[str], root: Path) -> None:
     engine = engines.find()
     if "edge" in asked:
         build_edge(engine, root)
-    if "service" in asked:
+    if SERVICE in asked:
         build_service(engine, root)
+    if contract.VULKAN in asked:
+        build_service(engine, root, contract.VULKAN)
     logs.say(f"{manifest.FILE} is up to date ({time.monotonic() - started:.0f} s)")
 
 

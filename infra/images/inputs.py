@@ -10,17 +10,27 @@ from pathlib import Path
 
 import yaml
 
+from bentos.catalog import MODELS
+from bentos.converted import stored_name
+from bentos.spec import Photo
 from infra import versions
+from service import contract
 
 BENTOFILE = "bentofile.yaml"
 SERVICE_RECIPE = "infra/images/service.dockerfile.j2"
+REQUIREMENTS = {
+    contract.CPU: "service/requirements.txt",
+    contract.VULKAN: "service/requirements-vulkan.txt",
+}
+"""What each accelerator's image installs; the others install the first besides."""
+
 EDGE = "infra/images/edge"
 EDGE_RECIPE = f"{EDGE}/Containerfile"
 
 MISSING = "missing"
 """Stands for the hash of a model that is not in the store."""
 
-DATED = ("card.json", "data.json", "model.yaml")
+DATED = ("card.json", "conversion.json", "data.json", "model.yaml")
 """Files of a stored model that tell when it was made; its version stands for the rest of them."""
 
 DIGITS = 12
@@ -38,8 +48,10 @@ def of_edge(root: Path) -> dict[str, str]:
     return {**{f"{EDGE}/{name}": _file_hash(root / EDGE / name) for name in files}, **_shared()}
 
 
-def of_service(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Inputs of the bento and of the service image made from it.
+def of_service(
+    root: Path, environ: Mapping[str, str] = os.environ, accelerator: str = contract.CPU
+) -> dict[str, str]:
+    """Inputs of an accelerator's bento and of the service image made from it.
 
     A model that is not in the store has the hash `MISSING`.
 
@@ -47,13 +59,27 @@ def of_service(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str,
         ValueError: bentofile.yaml is missing or has no `include` or `models`; one line.
     """
     bentofile = read_bentofile(root)
+    tags = [*bentofile["models"], *converted(bentofile["models"], accelerator)]
     files = [BENTOFILE, SERVICE_RECIPE, *included(root, bentofile["include"])]
+    if accelerator != contract.CPU:
+        files.append(REQUIREMENTS[accelerator])
     store = model_store(root, environ)
+    named = {} if accelerator == contract.CPU else {"accelerator": _text_hash(accelerator)}
     return {
         **{name: _file_hash(root / name) for name in files},
-        **{f"model {tag}": _model_hash(store, tag) for tag in bentofile["models"]},
+        **{f"model {tag}": _model_hash(store, tag) for tag in tags},
+        **named,
         **_shared(),
     }
+
+
+def converted(tags: Iterable[str], accelerator: str) -> list[str]:
+    """Tags of the converted models that an accelerator needs beside the published `tags`."""
+    names = [tag.partition(":")[0] for tag in tags]
+    if accelerator != contract.VULKAN:
+        return []
+    photos = [name for name in names if name in MODELS and isinstance(MODELS[name].takes, Photo)]
+    return [f"{stored_name(name)}:latest" for name in photos]
 
 
 def read_bentofile(root: Path) -> dict[str, list[str]]:
@@ -116,7 +142,11 @@ def _model_hash(store: Path, tag: str) -> str:
 
 def _shared() -> dict[str, str]:
     values = {"base image": versions.BASE_IMAGE, "file time": versions.IMAGE_EPOCH_S}
-    return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in values.items()}
+    return {name: _text_hash(value) for name, value in values.items()}
+
+
+def _text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _file_hash(path: Path) -> str:

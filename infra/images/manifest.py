@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ class BuiltImage:
     """One image that the engine of this machine has.
 
     Attributes:
-        name: the accelerator (`cpu`), or `edge`.
+        name: the accelerator (`cpu`, `vulkan`), or `edge`.
         tag: repository and tag; the tag's last 12 digits are made from the inputs.
         image_id: 64 hex digits.
         bento: tag of the bento inside; None in the edge's image.
@@ -53,22 +53,26 @@ def load(root: Path) -> dict[str, BuiltImage]:
     return {name: _image(name, entry) for name, entry in content.items()}
 
 
-def load_fresh(root: Path) -> dict[str, BuiltImage]:
-    """All built images, when every one is made from the inputs as they are now.
+def load_fresh(root: Path, needed: Iterable[str] = ("cpu", "edge")) -> dict[str, BuiltImage]:
+    """The images that are needed, when each is made from the inputs as they are now.
 
     Raises:
-        ValueError: as `load`, or an image is older than its inputs; names them.
+        ValueError: as `load`, or an image is missing or older than its inputs; names them.
     """
     images = load(root)
-    for name in ("cpu", "edge"):
+    for name in sorted(needed):
         if name not in images:
-            raise ValueError(f"{FILE}: the image {name} is missing. {CURE}")
-    for image in images.values():
-        changed = changed_inputs(root, image)
+            raise ValueError(f"{FILE}: the image {name} is missing. {_cure(name)}")
+        changed = changed_inputs(root, images[name])
         if changed:
-            what = f"the image {image.name} is older than its inputs ({_some(changed)})"
-            raise ValueError(f"{FILE}: {what}. {CURE}")
+            what = f"the image {name} is older than its inputs ({_some(changed)})"
+            raise ValueError(f"{FILE}: {what}. {_cure(name)}")
     return images
+
+
+def _cure(name: str) -> str:
+    """What builds an image: those that every stack needs are built without being asked for."""
+    return CURE if name in ("cpu", "edge") else f"Run `make image ACCELERATOR={name}`."
 
 
 def changed_inputs(root: Path, image: BuiltImage) -> list[str]:
@@ -77,7 +81,10 @@ def changed_inputs(root: Path, image: BuiltImage) -> list[str]:
     Raises:
         ValueError: bentofile.yaml cannot be read.
     """
-    now = inputs.of_edge(root) if image.name == "edge" else inputs.of_service(root)
+    if image.name == "edge":
+        now = inputs.of_edge(root)
+    else:
+        now = inputs.of_service(root, accelerator=image.name)
     names = now.keys() | image.inputs.keys()
     return sorted(name for name in names if now.get(name) != image.inputs.get(name))
 

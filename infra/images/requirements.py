@@ -1,8 +1,9 @@
-"""service/requirements.txt: what the image installs, with hashes, taken from uv.lock.
+"""service/requirements*.txt: what the images install, with hashes, taken from uv.lock.
 
 The packages that only BentoML needs stay out: the container serves the application without them,
 and what is not there needs no update. `python -m infra.images.requirements` writes the file,
-`--check` tells whether it is up to date.
+`--check` tells whether it is up to date. The file for Vulkan has ncnn alone: of what ncnn asks for
+only numpy is used, which the other file has.
 """
 
 import argparse
@@ -13,6 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FILE = Path("service/requirements.txt")
+VULKAN_FILE = Path("service/requirements-vulkan.txt")
+VULKAN_GROUP = "vulkan"
+VULKAN_PACKAGE = "ncnn"
 FRAMEWORK = "bentoml"
 CURE = "Run `make lock` and commit it."
 HEADER = "# Made from uv.lock by `make lock`: what the service image installs. Do not edit.\n"
@@ -41,15 +45,31 @@ def exported(root: Path) -> str:
     return HEADER + _export(root, *(f"--no-emit-package={name}" for name in sorted(alone)))
 
 
-def check(root: Path) -> None:
-    """Passes when the file is what the lock says.
+def exported_for_vulkan(root: Path) -> str:
+    """What the image for Vulkan installs besides, as the lock has it now.
 
     Raises:
-        ValueError: it is not; one line with the cure.
+        ValueError: uv is missing or refuses the lock; one line.
     """
-    path = root / FILE
-    if not path.is_file() or path.read_text(encoding="utf-8") != exported(root):
-        raise ValueError(f"{FILE}: is not what uv.lock says. {CURE}")
+    group = f"--only-group={VULKAN_GROUP}"
+    others = _names(_export(root, group)) - {VULKAN_PACKAGE}
+    return HEADER + _export(root, group, *(f"--no-emit-package={name}" for name in sorted(others)))
+
+
+def check(root: Path) -> None:
+    """Passes when the files are what the lock says.
+
+    Raises:
+        ValueError: one is not; one line with the cure.
+    """
+    for file, content in _files(root).items():
+        path = root / file
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            raise ValueError(f"{file}: is not what uv.lock says. {CURE}")
+
+
+def _files(root: Path) -> dict[Path, str]:
+    return {FILE: exported(root), VULKAN_FILE: exported_for_vulkan(root)}
 
 
 def _export(root: Path, *options: str) -> str:
@@ -72,16 +92,17 @@ def _names(text: str) -> set[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the file, or with `--check` only looks."""
+    """Writes the files, or with `--check` only looks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if it is old")
+    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if one is old")
     asked = parser.parse_args(arguments)
     root = Path.cwd()
     try:
         if asked.check:
             check(root)
         else:
-            (root / FILE).write_text(exported(root), encoding="utf-8")
+            for file, content in _files(root).items():
+                (root / file).write_text(content, encoding="utf-8")
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 1

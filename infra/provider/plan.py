@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.commands import replica
+from infra.commands import gpu, replica
 from infra.commands.containers import Container
 from infra.host import Host, Paths
 from infra.provider.words import Language
@@ -16,19 +16,19 @@ class Plan:
 
     Attributes:
         release: the id, a hash of the build's inputs and the settings that reach the service.
-        image: the stack's own tag on each host.
+        images: the stack's own tag of each accelerator's image.
         models: model name -> version.
         env: environment of the service process.
         port: where the edge takes users' requests.
+        floor: least share of a host's recorded rate that a candidate must reach; 0: any.
         tokens_key: PEM of the key that signs the gate's token; None where authentication is off.
     """
 
     stack: str
     target: str
     release: str
-    image: str
+    images: dict[str, str]
     bento: str
-    accelerator: str
     models: dict[str, str]
     env: dict[str, str]
     hosts: tuple[Host, ...]
@@ -45,6 +45,7 @@ class Plan:
     drain_timeout_s: int
     language: Language
     tokens_key: str | None = field(repr=False)
+    floor: float = 0.0
 
     @staticmethod
     def from_inputs(inputs: dict[str, Any]) -> "Plan":
@@ -54,9 +55,8 @@ class Plan:
             stack=str(inputs["stack"]),
             target=str(inputs["target"]),
             release=str(inputs["release"]),
-            image=str(inputs["image"]),
+            images={k: str(v) for k, v in _images(inputs).items()},
             bento=str(inputs["bento"]),
-            accelerator=str(inputs["accelerator"]),
             models={k: str(v) for k, v in inputs["models"].items()},
             env={k: str(v) for k, v in inputs["env"].items()},
             hosts=tuple(Host.from_inputs(h) for h in inputs["hosts"]),
@@ -77,17 +77,45 @@ class Plan:
             drain_timeout_s=int(rollout["drain_timeout_s"]),
             language="es" if inputs["language"] == "es" else "en",
             tokens_key=inputs.get("tokens_key"),
+            floor=float(rollout.get("floor") or 0),
         )
 
-    def container(self, host: Host, paths: Paths, slot: str, number: int) -> Container:
-        """Replica `number` of this release in `slot`."""
+    @property
+    def accelerator(self) -> str:
+        """What does the work in this stack, in words: each accelerator once."""
+        return ", ".join(sorted({host.accelerator for host in self.hosts}))
+
+    @property
+    def image(self) -> str:
+        """The tags of all images, in words."""
+        return ", ".join(self.images[name] for name in sorted(self.images))
+
+    def image_of(self, host: Host) -> str:
+        """The tag of the image that a host runs."""
+        return self.images[host.accelerator]
+
+    def container(
+        self, host: Host, paths: Paths, slot: str, number: int, access: gpu.Access = gpu.NONE
+    ) -> Container:
+        """Replica `number` of this release in `slot`.
+
+        Args:
+            access: to the host's cards (`provider.devices`).
+        """
         return replica.container(
             host,
             paths,
             release=self.release,
             slot=slot,
             number=number,
-            image=self.image,
+            image=self.image_of(host),
             env=self.env,
             memory_mib=self.memory_mib,
+            access=access,
         )
+
+
+def _images(inputs: dict[str, Any]) -> dict[str, Any]:
+    """A state from before a stack could have more than one image names that one."""
+    given = inputs.get("images")
+    return dict(given) if given else {str(inputs["accelerator"]): inputs["image"]}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from infra.commands import edge, replica
 from infra.commands.containers import NUMBER_LABEL, RELEASE_LABEL, SLOT_LABEL, Running
+from infra.provider import devices
 from infra.provider.console import Console
 from infra.provider.live import Live
 from infra.provider.machine import Answer, Machine, wait_until
@@ -33,9 +34,17 @@ def of_role(there: Sequence[Running]) -> list[Running]:
 
 
 def start(machine: Machine, plan: Plan, slot: str) -> None:
-    """Starts every replica of the plan in `slot`, removing what another release left there."""
+    """Starts every replica of the plan in `slot`, removing what another release left there.
+
+    Raises:
+        NotReady: no container can get at the card that the host declares.
+    """
+    try:
+        access = devices.access(machine)
+    except devices.NoDevice as e:
+        raise NotReady(str(e)) from e
     there = machine.containers()
-    wanted = [plan.container(machine.host, machine.paths, slot, n) for n in _numbers(plan)]
+    wanted = [plan.container(machine.host, machine.paths, slot, n, access) for n in _numbers(plan)]
     names = {c.name for c in wanted}
     for left in of_role(there):
         if left.labels.get(SLOT_LABEL) == slot and left.name not in names:
@@ -76,8 +85,11 @@ def await_replica(
         nonlocal last
         go_on()
         last = machine.get(machine.host.ports.replica(slot, number), contract.READYZ)
+        if last.status == 200 and last.header(contract.RELEASE_HEADER) == plan.release:
+            _refuse_other_device(machine, name, last)
+            return True
         if last.status == 200:
-            return last.header(contract.RELEASE_HEADER) == plan.release
+            return False
         _refuse_dead(machine, name, plan.memory_mib, console)
         return False
 
@@ -87,7 +99,16 @@ def await_replica(
             f"{machine.host.name}: {name} is not ready: {reasons or 'no answer'} "
             f"(waited {plan.ready_timeout_s} s)"
         )
-        raise NotReady(msg)
+        raise NotReady(f"{msg}. {devices.cause(machine)}".rstrip(". "))
+
+
+def _refuse_other_device(machine: Machine, name: str, answer: Answer) -> None:
+    """A replica that says it is ready, and works on the CPU of a host that declares a card."""
+    if fault := devices.fault(machine, answer.json().get("models") or {}):
+        cause = devices.cause(machine) or (
+            "The host's card can be used: start it as it was declared, `make up ARGS=--refresh`"
+        )
+        raise NotReady(f"{machine.host.name}: {name}: {fault}. {cause}".rstrip("."))
 
 
 def _refuse_dead(machine: Machine, name: str, memory_mib: int, console: Console) -> None:

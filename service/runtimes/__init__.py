@@ -10,8 +10,8 @@ class Runtime(Protocol):
     """A loaded model.
 
     Attributes:
-        name: for answers and metrics: `onnx`.
-        device: where the work is done: `cpu`.
+        name: for answers and metrics: `onnx`, `ncnn`.
+        device: where the work is done: `cpu`, `vulkan`, or `software` for Vulkan without a card.
     """
 
     name: str

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from service import models
+from service.runtimes.choice import Choice
 
 VERSION = "0123456789ab"
 
@@ -23,7 +24,7 @@ def load(catalog, code, own_home, seal):
         folder = models.folder(own_home / "models", name)
         if sealed:
             seal(folder)
-        return models.load(catalog[name], folder, features or code[name], 1)
+        return models.load(catalog[name], folder, features or code[name], Choice())
 
     return run
 

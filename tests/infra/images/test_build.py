@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra import versions
-from infra.images import base, build, engine, inputs, logs, manifest, requirements
+from infra.images import base, build, engine, inputs, logs, manifest, requirements, variants
 
 EPOCH = versions.IMAGE_EPOCH_S
 SECRETS = {"ca": Path("/etc/ca.crt"), "pip": Path("/b/pip.conf")}
@@ -62,10 +63,11 @@ def commands(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run(name: str, command: list[str], environ: object = None) -> None:
         ran.append(name)
         if name == "bento":
-            folder = project / "build/bentoml/bentos/bentofleet" / command[-1]
+            folder = project / "build/bentoml/bentos/bentofleet"
+            folder /= command[command.index("--version") + 1]
             folder.mkdir(parents=True)
             (folder / "bento.yaml").write_text("name: bentofleet\n")
-        else:
+        elif name != "convert":
             SHELF.add(next(word for word in command if word.startswith("localhost/")))
 
     SHELF.clear()
@@ -185,3 +187,95 @@ def test_a_program_that_is_missing_is_one_line(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(logs.Failed, match=r"^image: no-such-program is not installed"):
         logs.run("service", ["no-such-program"])
+
+
+VULKAN = {
+    "bentofile.yaml": (
+        "include: [service/**/*.py]\nmodels: [energy:latest, wildlife:latest]\n"
+        "docker: {env: {BENTOFLEET_MODELS: 'energy,wildlife'}}\n"
+    ),
+    "service/requirements-vulkan.txt": "ncnn==1\n",
+    "build/bentoml/models/wildlife/latest": "www",
+    "build/bentoml/models/wildlife/www/model.onnx": "graph w",
+    "build/bentoml/models/wildlife-vulkan/latest": "vvv",
+    "build/bentoml/models/wildlife-vulkan/vvv/model.ncnn.bin": "weights",
+}
+
+
+@pytest.fixture
+def photo_project(project: Path) -> Path:
+    """The small project with a photo model, converted."""
+    for name, text in VULKAN.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    return project
+
+
+def test_the_image_for_vulkan_is_built_when_it_is_asked_for(
+    commands: list[str], photo_project: Path
+) -> None:
+    assert build.main(["vulkan"]) == 0
+    assert commands == ["convert", "bento", "vulkan"]
+    images = manifest.load_fresh(photo_project, {"vulkan"})
+    version = inputs.tag_of(inputs.of_service(photo_project, accelerator="vulkan"))
+    assert images["vulkan"].tag == f"localhost/bentofleet/service:vulkan-{version}"
+    assert images["vulkan"].bento == f"bentofleet:{version}"
+
+
+def test_a_stack_with_a_card_gets_the_image_for_it(
+    commands: list[str], photo_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build.stack_file, "ROOT", photo_project)
+    host = {"name": "one", "address": "192.0.2.11", "user": "deploy", "accelerator": "vulkan"}
+    stack = {"config": {"bentofleet:stack": {"kind": "local", "hosts": [host]}}}
+    (photo_project / "Pulumi.lab.yaml").write_text(yaml.safe_dump(stack))
+
+    assert build.main(["--stack", "lab"]) == 0
+    assert commands == ["edge", "convert", "bento", "vulkan"]
+
+
+def test_a_stack_without_a_file_gets_what_the_demo_needs(
+    commands: list[str], photo_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build.stack_file, "ROOT", photo_project)
+
+    assert build.main(["--stack", "demo"]) == 0
+    assert commands == ["edge", "bento", "service"]
+
+
+def test_a_stack_whose_file_is_wrong_is_told_before_a_build(
+    commands: list[str],
+    photo_project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(build.stack_file, "ROOT", photo_project)
+    (photo_project / "Pulumi.lab.yaml").write_text("config: {}\n")
+
+    assert build.main(["--stack", "lab"]) == 1
+    assert capsys.readouterr().err.startswith("Pulumi.lab.yaml: has no `bentofleet:stack`")
+    assert commands == []
+
+
+def test_another_accelerators_bentofile_is_the_one_and_what_it_needs_besides(
+    photo_project: Path,
+) -> None:
+    content = yaml.safe_load(variants.write(photo_project, "vulkan").read_text())
+
+    assert content["models"] == ["energy:latest", "wildlife:latest", "wildlife-vulkan:latest"]
+    assert content["include"] == ["service/**/*.py", "service/requirements-vulkan.txt"]
+    assert content["docker"]["env"] == {
+        "BENTOFLEET_MODELS": "energy,wildlife",
+        "BENTOFLEET_ACCELERATOR": "vulkan",
+        "BENTOFLEET_CONVERTED": "wildlife-vulkan",
+    }
+
+
+def test_the_bento_of_another_accelerator_has_a_bentofile_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(build, "_bentoml", lambda: "bentoml")
+    command = build.bento_command("abc", Path("build/tmp/bentofile.vulkan.yaml"))
+    assert " ".join(command) == (
+        "bentoml build --version abc --bentofile build/tmp/bentofile.vulkan.yaml"
+    )

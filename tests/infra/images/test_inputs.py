@@ -129,3 +129,63 @@ def test_a_broken_bentofile_is_one_line(project: Path, text: str, message: str) 
         inputs.of_service(project)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def photo_project(project: Path) -> Path:
+    """The small project with a photo model, and that model in its converted form."""
+    for name, text in {
+        "bentofile.yaml": "include: [service/**/*.py]\nmodels: [energy:latest, wildlife:latest]\n",
+        "service/requirements-vulkan.txt": "ncnn==1\n",
+        "build/bentoml/models/wildlife/latest": "www",
+        "build/bentoml/models/wildlife/www/model.onnx": "graph w",
+        "build/bentoml/models/wildlife-vulkan/latest": "vvv",
+        "build/bentoml/models/wildlife-vulkan/vvv/model.ncnn.bin": "weights",
+        "build/bentoml/models/wildlife-vulkan/vvv/conversion.json": '{"parity": 1}',
+    }.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    return project
+
+
+def vulkan_tag(root: Path) -> str:
+    return inputs.tag_of(inputs.of_service(root, accelerator="vulkan"))
+
+
+def test_photo_models_are_converted_for_vulkan_and_rows_are_not() -> None:
+    tags = ["demand:latest", "energy:latest", "octagon:latest", "wildlife:latest"]
+
+    assert inputs.converted(tags, "vulkan") == ["octagon-vulkan:latest", "wildlife-vulkan:latest"]
+    assert inputs.converted(tags, "cpu") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "changes_cpu"),
+    [
+        ("build/bentoml/models/wildlife-vulkan/vvv/model.ncnn.bin", "other weights", False),
+        ("service/requirements-vulkan.txt", "ncnn==2\n", False),
+        ("build/bentoml/models/wildlife/www/model.onnx", "graph x", True),
+        ("service/app.py", "one = 2\n", True),
+    ],
+    ids=["converted", "its lock", "graph", "code"],
+)
+def test_what_is_for_vulkan_alone_keeps_the_tag_for_the_cpu(
+    photo_project: Path, name: str, text: str, changes_cpu: bool
+) -> None:
+    cpu, vulkan = service_tag(photo_project), vulkan_tag(photo_project)
+    (photo_project / name).write_text(text)
+
+    assert vulkan_tag(photo_project) != vulkan
+    assert (service_tag(photo_project) != cpu) == changes_cpu
+
+
+def test_the_day_of_a_conversion_keeps_the_tag(photo_project: Path) -> None:
+    before = vulkan_tag(photo_project)
+    manifest = photo_project / "build/bentoml/models/wildlife-vulkan/vvv/conversion.json"
+    manifest.write_text('{"parity": 2}')
+
+    assert vulkan_tag(photo_project) == before
+
+
+def test_two_accelerators_have_two_tags(photo_project: Path) -> None:
+    assert vulkan_tag(photo_project) != service_tag(photo_project)

@@ -96,3 +96,11 @@ def test_an_image_that_was_never_built_is_named(project: Path) -> None:
     manifest.save(project, built(project, "cpu"))
     with pytest.raises(ValueError, match=r"^build/images.json: the image edge is missing"):
         manifest.load_fresh(project)
+
+
+def test_an_image_that_is_not_needed_may_be_old_or_missing(written: Path) -> None:
+    (written / "service/app.py").write_text("one = 2\n")
+    assert manifest.load_fresh(written, {"edge"}).keys() == {"cpu", "edge"}
+    with pytest.raises(ValueError, match="the image vulkan is missing") as caught:
+        manifest.load_fresh(written, {"edge", "vulkan"})
+    assert str(caught.value).endswith("Run `make image ACCELERATOR=vulkan`.")

@@ -9,7 +9,7 @@ from jinja2 import Environment
 
 from bentos.catalog import MODELS
 from infra import versions
-from infra.images import inputs, requirements
+from infra.images import inputs, requirements, variants
 
 ROOT = Path(__file__).parents[3]
 BENTOFILE = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
@@ -17,8 +17,9 @@ RECIPE = (ROOT / inputs.SERVICE_RECIPE).read_text()
 TRAINS = {"train", "data", "export", "evaluate", "recipe", "simulator", "build", "parity", "store"}
 
 
-def rendered() -> str:
-    docker = BENTOFILE["docker"]
+def rendered(accelerator: str = "cpu") -> str:
+    bentofile = BENTOFILE if accelerator == "cpu" else variants.of(BENTOFILE, accelerator)
+    docker = bentofile["docker"]
     values = {f"__options__{key}": docker[key] for key in ("base_image", "env")}
     environment = Environment(trim_blocks=True, lstrip_blocks=True)  # noqa: S701  as BentoML's
     return environment.from_string(RECIPE).render(values)
@@ -89,6 +90,30 @@ def test_the_service_recipe_renders_to_a_layer_for_each_model() -> None:
     ]
 
 
+def test_the_recipe_for_vulkan_adds_layers_and_leaves_the_others_as_they_are() -> None:
+    lines, cpu = rendered("vulkan").splitlines(), rendered().splitlines()
+    assert [line for line in lines if line.startswith("FROM")] == [
+        f"FROM {versions.BASE_IMAGE} AS runtime",
+        "FROM runtime AS builder",
+        "FROM runtime AS drivers",
+        "FROM drivers",
+    ]
+    copied = [line for line in lines[lines.index("FROM drivers") :] if line.startswith("COPY")]
+    assert [line.split()[-1].removeprefix("/opt/bentofleet/") for line in copied] == [
+        *("venv", "vulkan"),
+        *(f"models/{name}" for name in [*MODELS, "octagon-vulkan", "wildlife-vulkan"]),
+        "src",
+    ]
+    first = cpu.index("FROM runtime AS builder")
+    assert lines[:first] == cpu[:first]
+    assert "mesa-vulkan-drivers" in rendered("vulkan")
+    assert "vulkan" not in rendered()
+
+
+def test_the_image_for_vulkan_wants_a_card_where_nothing_else_is_said() -> None:
+    assert "    BENTOFLEET_ACCELERATOR=vulkan \\\n" in rendered("vulkan")
+
+
 @pytest.mark.parametrize("name", [inputs.SERVICE_RECIPE, inputs.EDGE_RECIPE])
 def test_an_image_runs_as_an_ordinary_user_and_tells_its_health(name: str) -> None:
     text = rendered() if name == inputs.SERVICE_RECIPE else (ROOT / name).read_text()
@@ -103,13 +128,18 @@ def test_an_image_runs_as_an_ordinary_user_and_tells_its_health(name: str) -> No
 
 
 def test_the_final_stage_installs_nothing() -> None:
-    text = rendered()
-    final = text[text.rindex("\nFROM runtime") :]
-    assert "\nRUN " not in final
+    for text in (rendered(), rendered("vulkan")):
+        assert "\nRUN " not in text[text.rindex("\nFROM ") :]
 
 
 def test_requirements_are_what_the_lock_says() -> None:
     assert requirements.main(["--check"]) == 0
+
+
+def test_the_image_for_vulkan_gets_ncnn_alone_besides() -> None:
+    text = (ROOT / requirements.VULKAN_FILE).read_text()
+    assert re.findall(r"^([\w.-]+)==", text, re.MULTILINE) == ["ncnn"]
+    assert "--hash=sha256:" in text
 
 
 def test_requirements_that_are_older_than_the_lock_are_refused(
@@ -118,6 +148,7 @@ def test_requirements_that_are_older_than_the_lock_are_refused(
     (tmp_path / "service").mkdir()
     (tmp_path / "service/requirements.txt").write_text("numpy==1.0\n")
     monkeypatch.setattr(requirements, "exported", lambda root: "numpy==2.0\n")
+    monkeypatch.setattr(requirements, "exported_for_vulkan", lambda root: "ncnn==1\n")
     with pytest.raises(ValueError, match=r"^service/requirements.txt: is not what uv.lock says"):
         requirements.check(tmp_path)
 
