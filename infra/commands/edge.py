@@ -1,101 +1,44 @@
-"""HAProxy's configuration, its runtime commands, and how to read its answers."""
+"""The edge's container, HAProxy's runtime commands, and how to read its answers."""
 
 import csv
 import io
 from dataclasses import dataclass
-from pathlib import Path
-from string import Template
 
 from infra.commands.containers import ROLE_LABEL, STACK_LABEL, Container
-from infra.host import SLOTS, Ports
+from infra.host import SLOTS
 
 FOLDER = "/etc/bentofleet/edge"
 """Where the edge's folder is mounted in its container."""
 
-CONFIG = f"{FOLDER}/haproxy.cfg"
 LIVE_MAP = f"{FOLDER}/live.map"
+CERTIFICATE = f"{FOLDER}/tls/edge.pem"
+"""The private key, then the certificate and its chain."""
+
 SOCKET = "/run/haproxy/admin.sock"
 CONTROL = ("socat", "-t", "10", "STDIO", f"UNIX-CONNECT:{SOCKET}")
 """Inside the container: sends standard input to the runtime API and prints the answer."""
 
-BODY_BUFFER = 262_144
-"""Bytes of a request that the edge can send again to another replica (release.md: 256 KiB)."""
-
-MAX_CONNECTIONS = 2000
-"""Each holds two buffers at most: 2000 x 2 x 256 KiB = 1 GiB in the worst case."""
+WORKERS = ("socat", "-t", "10", "STDIO", "UNIX-CONNECT:/run/haproxy/master.sock")
+"""Inside the container: the same for HAProxy's master, which knows its workers."""
 
 MEMORY_MIB = 1536
-"""Room for `MAX_CONNECTIONS` and a reload's second worker."""
-
-_PROBLEM = '{"type":"about:blank","title":"%s","status":%d,"detail":"%s"}'
-
-
-def _problem(status: int, title: str, detail: str) -> str:
-    body = (_PROBLEM % (title, status, detail)).replace("\\", "\\\\").replace('"', '\\"')
-    retry = " hdr Retry-After 2" if status in (503, 429) else ""
-    return (
-        f'http-error status {status} content-type application/problem+json string "{body}"{retry}'
-    )
-
-
-_CONFIG = Template(Path(__file__).with_name("haproxy.cfg.template").read_text())
-
-_DIRECT = Template("""\
-frontend direct_$slot
-    bind 127.0.0.1:$port
-    http-request set-var(txn.request_id) req.hdr(X-Request-ID)
-    http-request set-var(txn.path) path
-    default_backend slot_$slot
-
-""")
-
-_SLOT = Template("""\
-backend slot_$slot
-    balance leastconn
-    option httpchk
-    http-check send meth GET uri /readyz hdr Host edge
-    http-check expect status 200
-    default-server check inter 1s fastinter 250ms downinter 500ms rise 1 fall 2
-    default-server on-marked-down shutdown-sessions
-$servers
-""")
-
-
-def config(*, address: str, port: int, ports: Ports, replicas: int) -> str:
-    """HAProxy's whole configuration for one host.
-
-    Which slot is live does not stand here but in a map, which the runtime API changes and a
-    restart reads again: promoting a release never reloads the edge.
-    """
-    return _CONFIG.substitute(
-        max_connections=MAX_CONNECTIONS,
-        socket=SOCKET,
-        body_buffer=BODY_BUFFER,
-        address=address,
-        port=port,
-        live_map=LIVE_MAP,
-        edge_metrics=ports.edge_metrics,
-        error_502=_problem(502, "Bad Gateway", "The replica broke off its answer."),
-        error_503=_problem(503, "Service Unavailable", "No replica took the request in time."),
-        error_504=_problem(504, "Gateway Timeout", "The replica did not answer in time."),
-        nobody=(_PROBLEM % ("Service Unavailable", 503, "No release is live yet.")).replace(
-            '"', '\\"'
-        ),
-        direct="".join(_DIRECT.substitute(slot=s, port=ports.direct(s)) for s in SLOTS),
-        slots="\n".join(_slot(s, ports, replicas) for s in SLOTS),
-    )
-
-
-def _slot(slot: str, ports: Ports, replicas: int) -> str:
-    servers = "\n".join(
-        f"    server {server(n)} 127.0.0.1:{ports.replica(slot, n)}" for n in range(1, replicas + 1)
-    )
-    return _SLOT.substitute(slot=slot, servers=servers)
+"""Room for all connections that HAProxy may have, and a reload's second worker."""
 
 
 def server(number: int) -> str:
     """HAProxy's name of a replica."""
     return f"r{number}"
+
+
+def show_workers() -> str:
+    """Command for the master whose answer `parse_workers` reads."""
+    return "show proc\n"
+
+
+def parse_workers(text: str) -> set[int]:
+    """Process ids of the workers that take new connections, from `show proc`."""
+    rows = (line.split() for line in text.partition("# old workers")[0].splitlines())
+    return {int(row[0]) for row in rows if len(row) > 2 and row[1] == "worker"}
 
 
 def set_live(slot: str | None) -> str:
@@ -135,6 +78,7 @@ class Server:
         status: HAProxy's word: UP, DOWN, MAINT, DRAIN, `UP 1/2`...
         sessions: requests in work or waiting for it now.
         check: what the last health check found.
+        requests: taken since the edge was started or reloaded.
     """
 
     slot: str
@@ -142,6 +86,7 @@ class Server:
     status: str
     sessions: int
     check: str
+    requests: int = 0
 
     @property
     def is_up(self) -> bool:
@@ -159,25 +104,28 @@ def parse_stat(text: str) -> list[Server]:
             status=row["status"],
             sessions=int(row["scur"] or 0) + int(row["qcur"] or 0),
             check=" ".join(filter(None, (row.get("check_status"), row.get("check_desc")))),
+            requests=int(row.get("stot") or 0),
         )
         for row in rows
         if (row.get("pxname") or "").startswith("slot_") and (row["svname"] or "").startswith("r")
     ]
 
 
-def container(*, name: str, stack: str, image: str, folder: str) -> Container:
-    """The edge's container: on the host's network, its configuration mounted read-only."""
+def container(
+    *, name: str, stack: str, image: str, folder: str, groups: tuple[str, ...] = ()
+) -> Container:
+    """The edge's container: on the host's network, its configuration mounted read-only.
+
+    Args:
+        groups: that may read the certificate's key, beside the image's own.
+    """
     return Container(
         name=name,
         image=image,
         labels={STACK_LABEL: stack, ROLE_LABEL: "edge"},
         memory_mib=MEMORY_MIB,
         mounts={folder: FOLDER},
+        groups=groups,
         tmpfs={"/run/haproxy": 1},
         host_network=True,
     )
-
-
-def check_config(path: str = CONFIG) -> list[str]:
-    """Inside the container: fails when the configuration is wrong."""
-    return ["haproxy", "-c", "-q", "-f", path]

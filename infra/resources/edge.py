@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra import config
+from infra import config_edge
 from infra.host import Host
 
 
@@ -14,19 +14,25 @@ class EdgeArgs:
 
     Attributes:
         jwks: the public keys that tokens are checked with, as JSON; empty: none.
+        certificate: of one's own, with its chain, PEM; empty: none, or the host makes it.
+        certificate_key: its private key, PEM, a secret.
     """
 
     host: Host
     machine_id: pulumi.Input[str]
     image: pulumi.Input[str]
     image_id: str
-    edge: config.Edge
+    edge: config_edge.Edge
     replicas: int
     jwks: pulumi.Input[str]
+    certificate: str = ""
+    certificate_key: pulumi.Input[str] | None = None
 
 
 class Edge(pulumi.CustomResource):
     """HAProxy on one host, and the key set of the replicas behind it."""
+
+    served_certificate: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None
@@ -40,5 +46,11 @@ class Edge(pulumi.CustomResource):
             "port": args.edge.port,
             "replicas": args.replicas,
             "jwks": args.jwks,
+            "tls": args.edge.tls.model_dump(exclude={"certificate_file", "key_file"}),
+            "limits": args.edge.limits.model_dump(),
+            "rate_limit": args.edge.rate_limit.model_dump(),
+            "certificate": args.certificate,
+            "certificate_key": args.certificate_key,
+            "served_certificate": None,
         }
         super().__init__("bentofleet:host:Edge", name, inputs, opts)

@@ -33,6 +33,16 @@ def test_a_container_runs_without_privileges_on_a_read_only_root() -> None:
     ]
 
 
+def test_a_card_is_passed_in_without_any_privilege() -> None:
+    card = dataclasses.replace(CONTAINER, devices=("/dev/dri/renderD128",), groups=("104",))
+    argv = containers.run("podman", card)
+
+    start = argv.index("--device")
+    assert argv[start : start + 4] == ["--device", "/dev/dri/renderD128", "--group-add", "104"]
+    assert "--privileged" not in argv
+    assert {"ALL", "no-new-privileges", "--read-only"} <= set(argv)
+
+
 def test_docker_gets_its_own_log_driver_with_rotation() -> None:
     argv = containers.run("docker", CONTAINER)
 
@@ -52,6 +62,8 @@ def test_docker_gets_its_own_log_driver_with_rotation() -> None:
         {"mounts": {}},
         {"labels": {"bentofleet.stack": "other"}},
         {"host_network": True},
+        {"devices": ("/dev/dri/renderD128",)},
+        {"groups": ("104",)},
     ],
     ids=lambda c: next(iter(c)),
 )
@@ -110,6 +122,7 @@ def started(**change: object) -> containers.Running:
         ({}, None),
         ({"labels": {}}, "started with other settings"),
         ({"memory_mib": 300}, "has another memory limit (300 MiB)"),
+        ({"is_log_bounded": False}, "has a log without a bound"),
         ({"env": {"A": "2"}}, "has other settings (A)"),
         ({"env": {}}, "has other settings (A)"),
         ({"memory_mib": None, "env": None}, None),

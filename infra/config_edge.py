@@ -1,0 +1,126 @@
+"""The part of a stack's file that is about the proxy: `edge`, with every bound and default."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from infra import addresses
+from infra.section import Section
+from service import contract
+
+PORTS = 100
+"""Loopback ports of a stack on a host (`infra.host.Ports`)."""
+
+NO_TLS: Final = "none"
+OWN: Final = "own"
+SELF_SIGNED: Final = "self-signed"
+
+
+class Tls(Section):
+    """Whether users speak TLS with the edge, and with which certificate."""
+
+    certificate: Literal["none", "own", "self-signed"] = Field(
+        default=NO_TLS,
+        description="`none`: no TLS; `own`: the one in `certificate_file` or "
+        "`bentofleet:edge-certificate`; `self-signed`: each host makes one, for a lab",
+    )
+    certificate_file: str = Field(
+        default="",
+        max_length=4096,
+        description="path where `pulumi up` runs, from the repository: the certificate and its "
+        "chain (PEM); empty: `bentofleet:edge-certificate`",
+    )
+    key_file: str = Field(
+        default="",
+        max_length=4096,
+        description="path of its private key (PEM); empty: `bentofleet:edge-key`",
+    )
+    redirect: bool = Field(
+        default=True, description="with TLS: answer plain HTTP on `http_port` by where to go"
+    )
+    http_port: int = Field(
+        default=8080, ge=1024, le=65535, description="port of that answer, beside `edge.port`"
+    )
+
+
+class Limits(Section):
+    """How long a client may take, and how much of the edge it may have."""
+
+    head_timeout_s: int = Field(
+        default=10,
+        ge=1,
+        le=60,
+        description="time for a request's head to arrive, with the first 256 KiB of its body",
+    )
+    silence_timeout_s: int = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="longest silence of a client in a TLS handshake, or that takes no more of its "
+        "answer",
+    )
+    idle_timeout_s: int = Field(
+        default=60, ge=1, le=3600, description="time that a connection may wait for a next request"
+    )
+    body_mib: int = Field(
+        default=contract.DISCARD_BYTES >> 20,
+        ge=1,
+        le=1024,
+        description="largest body that reaches a replica, in MiB; beyond it: 413. Replicas refuse "
+        "smaller ones too, and read them to their end, so that whoever sends them sees the answer",
+    )
+    client_connections: int = Field(
+        default=1000,
+        ge=1,
+        le=2000,
+        description="connections at a time from one address; beyond it they are closed unanswered",
+    )
+
+
+class RateLimit(Section):
+    """How often one token may be used; tokens with the scope `gate` are not limited."""
+
+    requests: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="requests of /v1 per token and period; beyond it: 429; 0: no limit",
+    )
+    period_s: int = Field(default=10, ge=1, le=3600, description="length of the period")
+
+
+class Edge(Section):
+    """The proxy in front of the replicas."""
+
+    address: Annotated[str, AfterValidator(addresses.to_listen_on)] = Field(
+        default="0.0.0.0",  # noqa: S104 - an entry takes users' traffic from anywhere; the demo binds loopback
+        description="IP address the edge listens on",
+    )
+    port: int = Field(
+        default=8080,
+        ge=1024,
+        le=65535,
+        description="port the edge listens on (it runs unprivileged)",
+    )
+    ports_from: int = Field(
+        default=21000,
+        ge=1024,
+        le=65536 - PORTS,
+        description="first of the 100 loopback ports used for replicas, metrics and candidates",
+    )
+    tls: Tls = Field(default_factory=Tls)
+    limits: Limits = Field(default_factory=Limits)
+    rate_limit: RateLimit = Field(default_factory=RateLimit)
+
+    @property
+    def listens_on(self) -> dict[str, int]:
+        """Every port of the edge that users reach, by its key in the file."""
+        ports = {"edge.port": self.port}
+        if self.has_tls and self.tls.redirect:
+            ports["edge.tls.http_port"] = self.tls.http_port
+        return ports
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether users speak TLS."""
+        return self.tls.certificate != NO_TLS

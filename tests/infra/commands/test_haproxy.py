@@ -1,0 +1,124 @@
+"""HAProxy's configuration as text; the other files here ask a real HAProxy with it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.commands import haproxy
+from infra.config_edge import Edge
+from infra.host import Ports
+
+PORTS = Ports(21000)
+
+
+def config(replicas: int = 2, **settings: Any) -> str:
+    given = Edge.model_validate({"address": "127.0.0.1", "port": 8443, **settings})
+    return haproxy.config(given, PORTS, replicas)
+
+
+def binds(text: str) -> list[str]:
+    return re.findall(r"^    bind (\S+)", text, re.MULTILINE)
+
+
+def test_both_slots_have_every_replica() -> None:
+    servers = re.findall(r"server (r\d+) 127\.0\.0\.1:(\d+)", config(replicas=3))
+
+    assert servers == [
+        *(("r1", "21000"), ("r2", "21001"), ("r3", "21002")),
+        *(("r1", "21016"), ("r2", "21017"), ("r3", "21018")),
+    ]
+
+
+def test_only_the_users_frontend_listens_beyond_loopback() -> None:
+    inner = ["127.0.0.1:21064", "127.0.0.1:21065", "127.0.0.1:21066"]
+
+    assert binds(config(address="192.0.2.1")) == ["192.0.2.1:8443", *inner]
+
+
+@pytest.mark.parametrize(
+    ("tls", "expected"),
+    [
+        ({}, {8443}),
+        ({"certificate": "self-signed"}, {8443, 8080}),
+        ({"certificate": "own", "http_port": 9000}, {8443, 9000}),
+        ({"certificate": "own", "redirect": False}, {8443}),
+        ({"http_port": 9000}, {8443}),
+    ],
+    ids=["plain", "with TLS", "another port", "no redirect", "a port without TLS"],
+)
+def test_plain_http_has_a_port_of_its_own_beside_tls(
+    tls: dict[str, Any], expected: set[int]
+) -> None:
+    text = config(tls=tls)
+
+    assert haproxy.listens_on(text) - {21064, 21065, 21066} == expected
+    assert text.count(" ssl crt ") == (1 if tls.get("certificate") else 0)
+
+
+def test_what_listens_is_read_from_the_configuration_itself() -> None:
+    assert haproxy.listens_on("") == set()
+    assert haproxy.listens_on("# by hand\n" + config(address="::1")) >= {8443, 21066}
+
+
+def test_every_error_of_the_edge_is_a_problem_document() -> None:
+    text = config(tls={"certificate": "own"}, rate_limit={"requests": 9})
+    bodies = re.findall(r'application/problem\+json (?:lf-)?string "((?:[^"\\]|\\.)*)"', text)
+
+    problems = [json.loads(body.replace('\\"', '"')) for body in bodies]
+    assert sorted(p["status"] for p in problems) == [
+        400,
+        400,
+        400,
+        408,
+        413,
+        429,
+        502,
+        503,
+        503,
+        504,
+    ]
+    assert all(p["title"] and p["detail"].endswith(".") for p in problems)
+
+
+def test_limits_and_times_are_those_of_the_settings() -> None:
+    limits = {
+        **{"head_timeout_s": 3, "silence_timeout_s": 4, "idle_timeout_s": 5},
+        **{"body_mib": 2, "client_connections": 6},
+    }
+    text = config(limits=limits, rate_limit={"requests": 7, "period_s": 8})
+
+    for line in (
+        "timeout http-request 3s",
+        "timeout client 4s",
+        "timeout http-keep-alive 5s",
+        "{ req.body_size gt 2097152 }",
+        "reject if { sc0_conn_cur gt 6 }",
+        "hdr Retry-After 8 if has_token !is_gate",
+        "{ var(txn.token),table_gpc0_rate(per_token) ge 7 }",
+        "store gpc0,gpc0_rate(8s)",
+    ):
+        assert line in text
+
+
+def test_without_a_rate_limit_no_token_is_remembered() -> None:
+    assert "per_token" not in config()
+    assert "sc1" not in config()
+
+
+def test_the_configuration_says_nothing_of_what_is_live() -> None:
+    assert "default_backend nobody" in config()
+    assert config() == config()
+
+
+def test_only_known_headers_are_written_to_the_log() -> None:
+    (access,) = re.findall(r"^    log-format (.*)$", config(), re.MULTILINE)
+
+    assert set(re.findall(r"%\[([^\]]+)\]", access)) == {
+        "date,utime(%Y-%m-%dT%H:%M:%SZ)",
+        "var(txn.token),hex,bytes(0,12)",
+        "var(txn.path),json(utf8s)",
+        "var(txn.request_id),json(utf8s)",
+    }
+    assert not re.search(r"%(hr|hs|HU|HQ|r\b|CC|CS)", access)
