@@ -88,6 +88,11 @@ class Setting:
     choices: tuple[str, ...] = ()
 
 
+CPU, VULKAN = "cpu", "vulkan"
+ACCELERATORS = (CPU, VULKAN)
+SOFTWARE = "software"
+"""The device of a model that Vulkan runs without a card; the others are named as accelerators."""
+
 ENV_MODELS = "BENTOFLEET_MODELS"
 ENV_RELEASE = "BENTOFLEET_RELEASE"
 ENV_AUTH = "BENTOFLEET_AUTH"
@@ -102,6 +107,8 @@ ENV_DOCS = "BENTOFLEET_DOCS"
 ENV_THREADS = "BENTOFLEET_THREADS"
 ENV_LOG = "BENTOFLEET_LOG"
 ENV_DRAIN_S = "BENTOFLEET_DRAIN_S"
+ENV_ACCELERATOR = "BENTOFLEET_ACCELERATOR"
+ENV_SOFTWARE_DEVICE = "BENTOFLEET_SOFTWARE_DEVICE"
 
 SETTINGS = (
     Setting(ENV_MODELS, "", "models to serve, comma separated; empty: all"),
@@ -122,6 +129,18 @@ SETTINGS = (
     Setting(ENV_THREADS, "1", "ONNX Runtime threads per model"),
     Setting(ENV_LOG, "json", "form of log lines", ("json", "text")),
     Setting(ENV_DRAIN_S, "3", "seconds from SIGTERM (/readyz turns 503) to the end of listening"),
+    Setting(
+        ENV_ACCELERATOR,
+        "cpu",
+        "what has to run the photo models: without it they are not ready; rows stay on the CPU",
+        ACCELERATORS,
+    ),
+    Setting(
+        ENV_SOFTWARE_DEVICE,
+        "off",
+        "for tests: Vulkan in software (lavapipe) and no card",
+        ("on", "off"),
+    ),
 )
 
 
@@ -181,9 +200,45 @@ MODEL_INFO = Metric(
     ("model", "version", "runtime", "device"),
     "1 for each model that is loaded and gave its golden answers.",
 )
+MODEL_RATE = Metric(
+    "bentofleet_model_rate",
+    "gauge",
+    ("model", "device"),
+    "Items a second, one by one: the best of a few short runs when the model was loaded. "
+    "Of a model on a card also what the same model does on this CPU.",
+)
 RELEASE_INFO = Metric(
     "bentofleet_release_info", "gauge", ("release",), "1 for the release that runs."
 )
+CARD_BUSY = Metric(
+    "bentofleet_card_busy_ratio", "gauge", ("card",), "Share of time in which the card works."
+)
+CARD_VRAM_USED = Metric(
+    "bentofleet_card_vram_used_bytes", "gauge", ("card",), "The card's memory in use."
+)
+CARD_VRAM_SIZE = Metric("bentofleet_card_vram_size_bytes", "gauge", ("card",), "The card's memory.")
+CARD_POWER = Metric("bentofleet_card_power_watts", "gauge", ("card",), "What the card draws.")
+CARD_TEMPERATURE = Metric(
+    "bentofleet_card_temperature_celsius", "gauge", ("card",), "Of the card's chip."
+)
+CARD_FAN = Metric("bentofleet_card_fan_rpm", "gauge", ("card",), "Turns a minute.")
+CARD_CLOCK = Metric(
+    "bentofleet_card_clock_hertz",
+    "gauge",
+    ("card", "clock"),
+    "The card's clocks at the moment: core or memory.",
+)
+CARD_METRICS = (
+    CARD_BUSY,
+    CARD_VRAM_USED,
+    CARD_VRAM_SIZE,
+    CARD_POWER,
+    CARD_TEMPERATURE,
+    CARD_FAN,
+    CARD_CLOCK,
+)
+"""Of each card by its PCI address, where there is one: the same in all replicas of a host."""
+
 SERVED_METRICS = (
     REQUESTS_TOTAL,
     REQUEST_DURATION,
@@ -192,6 +247,7 @@ SERVED_METRICS = (
     QUEUE_DEPTH,
     WORKERS,
     MODEL_INFO,
+    MODEL_RATE,
     RELEASE_INFO,
 )
 

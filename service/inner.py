@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
@@ -16,7 +16,7 @@ from service.api.messages import Receive, Scope, Send
 class InnerServer:
     """A second server in the process's own loop."""
 
-    def __init__(self, render: Callable[[], bytes]) -> None:
+    def __init__(self, render: Callable[[], Awaitable[bytes]]) -> None:
         """Listens nowhere yet; `render` gives the scrape's text."""
         self._render = render
         config = uvicorn.Config(
@@ -50,7 +50,7 @@ class InnerServer:
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = scope["type"] == "http" and scope["path"] == contract.METRICS
-        body = self._render() if found else b"There is only /metrics here.\n"
+        body = await self._render() if found else b"There is only /metrics here.\n"
         headers = [
             (b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode()),
             (b"content-length", str(len(body)).encode()),

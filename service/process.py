@@ -15,6 +15,7 @@ from service.auth import Auth
 from service.fleet import Fleet
 from service.inner import InnerServer
 from service.keys import KeySet
+from service.runtimes.choice import Choice
 from service.settings import Settings
 from service.telemetry import LOGGER, Metrics, RequestLog
 
@@ -51,11 +52,20 @@ class Process:
         self._settings = settings
         self._metrics = Metrics(settings.release)
         store, pins = models.models_dir(environ, ROOT), models.pins(ROOT)
+
+        def find(name: str) -> Path:
+            return models.folder(store, name, pins.get(name))
+
         self._fleet = Fleet(
             _chosen(settings, catalog),
-            find=lambda name: models.folder(store, name, pins.get(name)),
+            find=find,
             code=code or _features,
-            threads=settings.threads,
+            choice=Choice(
+                accelerator=settings.accelerator,
+                software=settings.software_device,
+                threads=settings.threads,
+                find=find,
+            ),
             metrics=self._metrics,
         )
         self._keys = KeySet(settings.jwks) if settings.auth else None
@@ -75,7 +85,7 @@ class Process:
             OSError: it cannot be had.
         """
         if self._settings.metrics_port:
-            inner = InnerServer(self._metrics.render)
+            inner = InnerServer(self._metrics.scrape)
             await inner.start(self._settings.metrics_host or host, self._settings.metrics_port)
             self._inner = inner
 

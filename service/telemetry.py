@@ -5,7 +5,7 @@ import itertools
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import IO, Any
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from service import contract
+from service.cards import Cards
 from service.contract import Metric
 
 LOGGER = "bentofleet"
@@ -41,17 +42,24 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._requests = _Requests()
         self._registry.register(self._requests)
+        self._cards = Cards()
+        self._registry.register(self._cards)
         self._inference = self._histogram(contract.INFERENCE_DURATION)
         self._batches = self._histogram(contract.BATCH_SIZE)
         self._queue = self._gauge(contract.QUEUE_DEPTH)
         self._models = self._gauge(contract.MODEL_INFO)
+        self._rates = self._gauge(contract.MODEL_RATE)
         self._gauge(contract.WORKERS).set(1)
         self._gauge(contract.RELEASE_INFO).labels(release=release).set(1)
         self.request = self._requests.count
 
-    def loaded(self, model: str, version: str, runtime: str, device: str) -> None:
-        """Tells that a model is ready."""
+    def loaded(
+        self, model: str, version: str, runtime: str, device: str, rates: Mapping[str, float]
+    ) -> None:
+        """Tells that a model is ready, and of each device how many items a second it does."""
         self._models.labels(model=model, version=version, runtime=runtime, device=device).set(1)
+        for where, rate in rates.items():
+            self._rates.labels(model=model, device=where).set(rate)
 
     def queue(self, model: str, depth: Callable[[], float]) -> None:
         """Shows the length of a queue, asked at each scrape."""
@@ -68,8 +76,13 @@ class Metrics:
 
         return count
 
+    async def scrape(self) -> bytes:
+        """The scrape's text, after the cards were asked."""
+        await self._cards.refresh()
+        return self.render()
+
     def render(self) -> bytes:
-        """The scrape's text."""
+        """The scrape's text, with what is known of the cards."""
         return prometheus_client.generate_latest(self._registry)
 
     def _gauge(self, metric: Metric) -> Gauge:

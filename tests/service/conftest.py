@@ -337,7 +337,7 @@ def run(small_home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("process")
     package = folder / "root" / "bentos"
     shutil.copytree(SMALL, package)
-    for name in ("__init__.py", "spec.py", "sums.py"):
+    for name in ("__init__.py", "converted.py", "spec.py", "sums.py"):
         shutil.copy(ROOT / "bentos" / name, package / name)
     processes = []
 

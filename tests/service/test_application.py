@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import contract, models
+from service import contract, proof
 from service.api import bodies, ui
 
 PREDICT = "/v1/adder/predict"
@@ -483,7 +483,7 @@ class Held:
 @pytest.fixture
 def threaded(monkeypatch):
     """Every model counts as one whose runs are too long for the loop."""
-    monkeypatch.setattr(models, "_QUICK_S", -1.0)
+    monkeypatch.setattr(proof, "_QUICK_S", -1.0)
 
 
 def test_a_model_that_hangs_is_a_504_and_does_not_hold_up_the_other(

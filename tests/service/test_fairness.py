@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from service import contract, models, tokens
+from service import contract, proof, tokens
 from service.api import bodies
 from service.api.problems import KINDS, TOO_MANY
 
@@ -45,7 +45,7 @@ def bearer(key_dir):
 @pytest.fixture
 def held(monkeypatch, start, catalog, code):
     """A service whose adder waits in a thread; 16 places in its queue and 4 in a run."""
-    monkeypatch.setattr(models, "_QUICK_S", -1.0)
+    monkeypatch.setattr(proof, "_QUICK_S", -1.0)
     held = Held(code["adder"])
     spec = replace(catalog["adder"], queue_items=16, max_batch=4, deadline_ms=15_000)
     service = start(catalog={**catalog, "adder": spec}, code={"adder": held})

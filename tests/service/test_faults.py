@@ -15,7 +15,7 @@ PREDICT = "/v1/adder/predict"
 SHADE = "/v1/shade/predict"
 FAULT = 70
 
-IN_A_THREAD = "from service import models; models._QUICK_S = -1.0\n"
+IN_A_THREAD = "from service import proof; proof._QUICK_S = -1.0\n"
 HASTY = "from service import contract; contract.STUCK_S = 2\n"
 ADDER = (
     "import os, time\n"

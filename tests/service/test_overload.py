@@ -20,8 +20,8 @@ JPEG = {"content-type": "image/jpeg"}
 SLOW = (
     "-c",
     "import time, runpy\n"
-    "from service import models\n"
-    "models._QUICK_S = -1.0\n"
+    "from service import proof\n"
+    "proof._QUICK_S = -1.0\n"
     "from bentos.adder import features\n"
     "encode = features.encode\n"
     "def slow(items):\n"

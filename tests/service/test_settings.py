@@ -42,6 +42,8 @@ def test_every_setting_is_read():
         "BENTOFLEET_THREADS": "4",
         "BENTOFLEET_LOG": "text",
         "BENTOFLEET_DRAIN_S": "9",
+        "BENTOFLEET_ACCELERATOR": "vulkan",
+        "BENTOFLEET_SOFTWARE_DEVICE": "on",
     }
     assert set(environ) == {setting.name for setting in contract.SETTINGS}
     told = settings.read(environ)
@@ -55,6 +57,11 @@ def test_every_setting_is_read():
     ("name", "value", "told"),
     [
         ("BENTOFLEET_AUTH", "no", "BENTOFLEET_AUTH: should be jwt or off (got 'no')."),
+        (
+            "BENTOFLEET_ACCELERATOR",
+            "cuda",
+            "BENTOFLEET_ACCELERATOR: should be cpu or vulkan (got 'cuda').",
+        ),
         ("BENTOFLEET_DOCS", "true", "BENTOFLEET_DOCS: should be on or off (got 'true')."),
         ("BENTOFLEET_LOG", "JSON", "BENTOFLEET_LOG: should be json or text (got 'JSON')."),
         (
