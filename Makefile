@@ -15,7 +15,7 @@ RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
 .PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image serve token \
-        preview up refresh destroy status unlock logs load report
+        doctor preview up refresh destroy status unlock logs load report bundle unbundle
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -35,14 +35,15 @@ demo: ## all the set-up, then models, image, release on this machine, load test,
 test: ## all the set-up, models and images, then every test without cloud account and GPU
 	@tools/setup/setup.sh models
 	@tools/setup/browser.sh
+	@tools/setup/sshd.sh
 	@tools/setup/schemathesis.sh
-	$(RUN) python -m infra.images.build
+	$(RUN) python -m infra.images.build edge service vulkan
 	$(RUN) pytest $(ARGS)
 
 soak: ## the long tests under load: releases and faults for MINUTES=30, then swaps and kills
 	@tools/setup/setup.sh models
 	@tools/setup/schemathesis.sh
-	$(RUN) python -m infra.images.build
+	$(RUN) python -m infra.images.build edge service vulkan
 	MINUTES=$(MINUTES) $(RUN) pytest -m soak --log-cli-level=INFO $(ARGS) tests/live tests/service
 
 bench: .env ## docs/performance.md: beside FastAPI, BentoML's own routes and mosec; needs wrk
@@ -57,7 +58,7 @@ check: ## format, lint, types, layers, generated files, shell scripts
 	uv run --no-sync python -m infra.images.requirements --check
 	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py \
 	    tests/service/test_api_page.py::test_the_page_is_up_to_date
-	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch infra/doctor/gather.sh .ci/run; \
 	else echo "check: shellcheck is not installed, the shell scripts were not checked"; fi
 
 lock: ## write what is made from uv.lock: service/requirements.txt
@@ -96,14 +97,18 @@ photos: .env ## name the animals in FOLDER=…, here or with URL=http://… TOKE
 bento: .env ## bentoml build, with the version made from its inputs
 	$(RUN) python -m infra.images.build bento
 
-image: .env ## the images whose inputs changed, written to build/images.json
-	$(RUN) python -m infra.images.build
+image: .env ## the images whose inputs changed: what STACK's hosts need, or ACCELERATOR=vulkan
+	$(RUN) python -m infra.images.build \
+	    $(if $(ACCELERATOR),edge $(patsubst cpu,service,$(ACCELERATOR)),--stack $(STACK))
 
 serve: $(KEY) ## bentoml serve on this machine, port 3000
 	$(RUN) bentoml serve $(ARGS)
 
 token: $(KEY) ## a token for /v1: SCOPE=predict LIFETIME=1h
 	@$(RUN) python -m service.tokens issue --key $(KEY) --scope '$(SCOPE)' --lifetime $(LIFETIME)
+
+doctor: .env ## what would fail on the stack's hosts, and its cure; changes nothing: HOST=name
+	@$(RUN) python -m infra.doctor --stack $(STACK) $(if $(HOST),--host $(HOST)) $(ARGS)
 
 preview: .env ## what `make up` would change; ARGS=--refresh looks at the hosts first
 	$(PULUMI) preview --stack $(STACK) $(ARGS)
@@ -116,7 +121,7 @@ refresh: .env ## take what is on the hosts into the state
 	$(PULUMI) refresh --stack $(STACK) $(ARGS)
 
 destroy: .env ## remove the stack from its hosts
-	$(PULUMI) destroy --stack $(STACK) $(ARGS)
+	$(PULUMI) destroy --continue-on-error --stack $(STACK) $(ARGS)
 
 status: .env ## release, weights, health and since when
 	@$(RUN) python -m infra.status --stack $(STACK) $(ARGS)
@@ -135,6 +140,13 @@ load: $(KEY) ## the gate alone, against the stack or URL=http://…
 report: ## where the last verdict lies
 	@test -e reports/$(STACK)/latest/verdict.html && echo reports/$(STACK)/latest/verdict.html || \
 	    { echo "report: stack $(STACK) has no verdict yet. Run make up."; exit 1; }
+
+bundle: .env ## a release on a stick, for hosts without a network: TO=folder
+	@$(RUN) python -m infra.images.bundle $(if $(TO),--to "$(TO)") $(ARGS)
+
+unbundle: .env ## take in what make bundle wrote: FILE=…
+	@test -n "$(FILE)" || { echo "unbundle: no file was named. Run make unbundle FILE=…."; exit 2; }
+	@$(RUN) python -m infra.images.unbundle "$(FILE)"
 
 # A clone that was never set up: the first command does it.
 .env:

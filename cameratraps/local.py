@@ -10,6 +10,7 @@ from bentos.catalog import MODELS
 from cameratraps.asking import MODEL, Answer, Answers, Fault, Stopped
 from service import models
 from service.api.problems import ProblemError
+from service.runtimes.choice import Choice
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +34,7 @@ class Local:
         try:
             folder = models.folder(models.models_dir(os.environ, ROOT), MODEL)
             code = importlib.import_module(f"bentos.{MODEL}.features")
-            self._model = models.load(self.spec, folder, code, threads)
+            self._model = models.load(self.spec, folder, code, Choice(threads=threads))
         except ValueError as error:
             raise Stopped(str(error)) from error
         self.version = self._model.version

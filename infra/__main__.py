@@ -6,6 +6,7 @@ import pulumi
 
 from infra import addresses, stack
 from infra.images import manifest
+from infra.resources.muster import muster
 from infra.targets import local
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,12 +18,15 @@ def main() -> None:
     try:
         name = pulumi.get_stack()
         wanted, secrets = stack.read(name, settings)
-        images = manifest.load_fresh(ROOT)
         hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
-        release = stack.declare(name, wanted, hosts, images, versions, secrets)
+        images = manifest.load_fresh(ROOT, {"edge", *(host.accelerator for host in hosts)})
+        muster(hosts, wanted.edge)
+        every = local.all_hosts(name, wanted)
+        release = stack.declare(name, wanted, every, images, versions, secrets)
     except ValueError as e:
         raise pulumi.RunError(str(e)) from None
-    pulumi.export("url", addresses.url(wanted.hosts[0].address, wanted.edge.port))
+    address, port = hosts[0].address, wanted.edge.port
+    pulumi.export("url", addresses.url(address, port, tls=wanted.edge.has_tls))
     pulumi.export("release", release.release)
     pulumi.export("live_since", release.live_since)
     pulumi.export("verdict", release.verdict)

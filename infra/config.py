@@ -4,12 +4,16 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from bentos.catalog import MODELS
-from infra import addresses, faults
+from infra import config_hosts, config_images, faults
+from infra.config_edge import OWN, PORTS, Edge
+from infra.config_hosts import HostEntry
+from infra.config_images import Images
+from infra.section import Section
 from loadtests import slo as slos
 from service import contract
 
@@ -20,39 +24,8 @@ GATE_MAX_S = 3600
 GATE_TIMEOUT_MS = 10_000
 """A request of the load test without an answer by then has failed (`loadtests.profiles`)."""
 
-PORTS = 100
-"""Loopback ports of a stack on a host (`infra.host.Ports`)."""
-
-Name = Annotated[
-    str, AfterValidator(addresses.short_name), Field(json_schema_extra={"pattern": addresses.NAME})
-]
-
 MAX_REPLICAS = 16
 """Replicas that one host can carry: the width of a slot's port range (`infra.host.Ports`)."""
-
-
-class Section(BaseModel):
-    """A part of the stack's file: unknown keys are refused, values never change.
-
-    Strict: a number in quotes is no number.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class HostEntry(Section):
-    """One machine of the stack."""
-
-    name: Name = Field(description="short name, used in resource names, messages and reports")
-    address: Annotated[str, AfterValidator(addresses.reachable)] = Field(
-        min_length=1, max_length=253, description="IP address or DNS name that clients reach it by"
-    )
-    connection: Literal["local"] = Field(
-        description="`local`: this machine, without SSH; another machine is refused"
-    )
-    accelerator: Literal["cpu"] = Field(
-        default="cpu", description="what does the work on this host"
-    )
 
 
 class Service(Section):
@@ -76,27 +49,6 @@ class Service(Section):
         default="jwt", description="`off` opens /v1 to anyone who reaches the edge"
     )
     docs: bool = Field(default=True, description="serve /docs, /ui and /openapi.json")
-
-
-class Edge(Section):
-    """The proxy in front of the replicas."""
-
-    address: Annotated[str, AfterValidator(addresses.to_listen_on)] = Field(
-        default="0.0.0.0",  # noqa: S104 - an entry takes users' traffic from anywhere; the demo binds loopback
-        description="IP address the edge listens on",
-    )
-    port: int = Field(
-        default=8080,
-        ge=1024,
-        le=65535,
-        description="port the edge listens on (it runs unprivileged)",
-    )
-    ports_from: int = Field(
-        default=21000,
-        ge=1024,
-        le=65536 - PORTS,
-        description="first of the 100 loopback ports used for replicas, metrics and candidates",
-    )
 
 
 class Gate(Section):
@@ -125,6 +77,12 @@ class Rollout(Section):
     drain_timeout_s: int = Field(
         default=60, ge=1, le=3600, description="time the old release has to finish its requests"
     )
+    floor: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="least share of a host's recorded rate that a candidate must reach; 0: any",
+    )
 
 
 class Slo(Section):
@@ -150,6 +108,7 @@ class LocalStack(Section):
     )
     hosts: list[HostEntry] = Field(min_length=1, description="the machines of the stack")
     service: Service = Field(default_factory=Service)
+    images: Images = Field(default_factory=Images)
     edge: Edge = Field(default_factory=Edge)
     gate: Gate = Field(default_factory=Gate)
     rollout: Rollout = Field(default_factory=Rollout)
@@ -252,12 +211,40 @@ def _models_are_known_and_named_once(stack: LocalStack) -> Iterator[str]:
             yield f"service.models: a model is named twice (got {name}). Name each once."
 
 
-def _port_lies_outside_the_range(stack: LocalStack) -> Iterator[str]:
+def _ports_do_not_collide(stack: LocalStack) -> Iterator[str]:
     first = stack.edge.ports_from
-    if first <= stack.edge.port < first + PORTS:
+    for key, port in stack.edge.listens_on.items():
+        if first <= port < first + PORTS:
+            yield (
+                f"{key}: lies in the range of edge.ports_from (got {port}). "
+                f"Choose one outside {first}-{first + PORTS - 1}."
+            )
+    if len(set(stack.edge.listens_on.values())) < len(stack.edge.listens_on):
         yield (
-            f"edge.port: lies in the range of edge.ports_from (got {stack.edge.port}). "
-            f"Choose one outside {first}-{first + PORTS - 1}."
+            f"edge.tls.http_port: is edge.port too (got {stack.edge.port}). Give one of them "
+            "another, for instance `edge.port: 8443`, or write `edge.tls.redirect: false`."
+        )
+
+
+def _certificate_is_named_once(stack: LocalStack) -> Iterator[str]:
+    tls = stack.edge.tls
+    files = {"certificate_file": tls.certificate_file, "key_file": tls.key_file}
+    given = [key for key, path in files.items() if path]
+    if given and tls.certificate != OWN:
+        yield (
+            f"edge.tls.{given[0]}: is not used (certificate is {tls.certificate}). "
+            f"Write `edge.tls.certificate: {OWN}`, or remove it."
+        )
+    elif len(given) == 1:
+        (missing,) = files.keys() - set(given)
+        yield f"edge.tls.{missing}: is missing beside {given[0]}. Name both files, or none."
+
+
+def _tokens_that_are_limited_are_asked_for(stack: LocalStack) -> Iterator[str]:
+    if stack.edge.rate_limit.requests and stack.service.auth == "off":
+        yield (
+            "edge.rate_limit.requests: limits tokens, and service.auth is off "
+            f"(got {stack.edge.rate_limit.requests}). Write 0, or `service.auth: jwt`."
         )
 
 
@@ -285,8 +272,12 @@ def _gate_can_reach_a_verdict(stack: LocalStack) -> Iterator[str]:
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[LocalStack], Iterator[str]]], ...] = (
     (("hosts",), _hosts_are_told_apart),
+    (("hosts",), lambda stack: config_hosts.contradictions(stack.hosts)),
     (("service.models",), _models_are_known_and_named_once),
-    (("edge.port", "edge.ports_from"), _port_lies_outside_the_range),
+    (("images",), lambda stack: config_images.contradictions(stack.images)),
+    (("edge.port", "edge.ports_from", "edge.tls"), _ports_do_not_collide),
+    (("edge.tls",), _certificate_is_named_once),
+    (("edge.rate_limit", "service.auth"), _tokens_that_are_limited_are_asked_for),
     (("rollout.drain_timeout_s", "service.models"), _drain_outlasts_a_request),
     (("slo.min_rps", "slo.success_ratio", "service.models"), _gate_can_reach_a_verdict),
 )

@@ -10,9 +10,11 @@ from bentos.catalog import MODELS
 from bentos.spec import Table
 from infra import addresses, stack_file
 from infra.config import ConfigError, Stack
+from infra.config_edge import SELF_SIGNED
 from service import contract
 
 KEY = stack_file.ROOT / "build" / "keys" / "token-key.pem"
+CERTIFICATES = "build/certificates.pem"
 TOKEN_LIFETIME = "12h"  # noqa: S105 - how long, not what
 
 
@@ -31,7 +33,8 @@ def main() -> int:
 
 
 def _lines(name: str, stack: Stack) -> list[str]:
-    url = addresses.url(stack.hosts[0].address, stack.edge.port)
+    there = [host for host in stack.hosts if not host.out]
+    url = addresses.url(there[0].address, stack.edge.port, tls=stack.edge.has_tls)
     report = stack_file.ROOT / "reports" / name / "latest"
     lines = [
         "",
@@ -41,7 +44,9 @@ def _lines(name: str, stack: Stack) -> list[str]:
     lines += [f"Report:  {(report / 'verdict.html').relative_to(stack_file.ROOT)}", ""]
     lines += ["Ask it (the token holds for 12 hours; `make token` gives another):", ""]
     lines += [f"  TOKEN={_token()}"] if stack.service.auth == "jwt" else []
-    return lines + [_curl(url, model, stack.service.auth) for model in stack.service.models]
+    if stack.edge.tls.certificate == SELF_SIGNED:
+        lines += [f"  pulumi stack output certificates --stack {name} >{CERTIFICATES}"]
+    return lines + [_curl(url, model, stack) for model in stack.service.models]
 
 
 def _verdict(report: Path) -> str:
@@ -58,16 +63,18 @@ def _token() -> str:
     return done.stdout.strip() or "$(make -s token)"
 
 
-def _curl(url: str, model: str, auth: str) -> str:
+def _curl(url: str, model: str, stack: Stack) -> str:
     spec = MODELS[model]
     request = contract.example_request(spec)
-    bearer = '-H "Authorization: Bearer $TOKEN" ' if auth == "jwt" else ""
+    bearer = '-H "Authorization: Bearer $TOKEN" ' if stack.service.auth == "jwt" else ""
     if isinstance(spec.takes, Table):
         body = f"--data '{request.body.decode()}'"
     else:
         photo = contract.example_photos(spec)[0].relative_to(stack_file.ROOT)
         body = f"--data-binary @{photo}"
     bare = "-g " if "[" in url else ""  # else curl takes the brackets for a range of addresses
+    if stack.edge.tls.certificate == SELF_SIGNED:
+        bare += f"--cacert {CERTIFICATES} "
     return (
         f"  curl {bare}{url}{request.path} {bearer}-H 'Content-Type: {request.content_type}' {body}"
     )

@@ -77,9 +77,16 @@ def _field(schema: Schema, loc: Sequence[int | str]) -> Schema:
     field = schema
     for part in loc:
         field = field.get("items", {}) if isinstance(part, int) else _property(field, part)
+        field = _filled(field)
         if "$ref" in field:
             field = schema["$defs"][field["$ref"].rpartition("/")[2]]
     return field
+
+
+def _filled(field: Schema) -> Schema:
+    """The part of a field that is not null."""
+    parts = [part for part in field.get("anyOf", ()) if part.get("type") != "null"]
+    return parts[0] if parts else field
 
 
 def _property(field: Schema, name: str) -> Schema:

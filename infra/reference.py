@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md and docs/stack.schema.json from the configuration's own model."""
+"""Writes docs/configuration.md, docs/stack.schema.json and the table in docs/doctor.md."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.config import Stack
+from infra.doctor import page as doctor
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
@@ -29,7 +30,7 @@ Unknown keys are refused, and every fault of a file is named at once, a line eac
 TAIL = "\n".join(
     (
         "",
-        "Beside it stand two keys of their own:",
+        "Beside it stand five keys of their own:",
         "",
         "| key | meaning |",
         "|---|---|",
@@ -38,6 +39,10 @@ TAIL = "\n".join(
         "| `bentofleet:tokens-key` | secret; the private key (PEM) that signs a token with the "
         "scope `gate` for each load test; its public key stands in the set; not needed with "
         "`service.auth: off` |",
+        "| `bentofleet:edge-certificate` | with `edge.tls.certificate: own`: the certificate and "
+        "its chain (PEM), the server's own first; changing it is no release |",
+        "| `bentofleet:edge-key` | secret; its private key (PEM, unencrypted) |",
+        "| `bentofleet:registry-password` | secret; the password of `images.user` |",
         "",
     )
 )
@@ -71,6 +76,9 @@ def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator
 
 
 def _resolved(field: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    for part in field.get("anyOf", ()):  # one of them is null, and the default
+        if part.get("type") != "null":
+            return _resolved({**part, **field, "anyOf": ()}, root)
     reference = field.get("$ref")
     if reference is None:
         return field
@@ -99,11 +107,11 @@ def _takes(field: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Writes both files; with `--check` only says whether they are up to date."""
+    """Writes the files; with `--check` only says whether they are up to date."""
     parser = argparse.ArgumentParser(prog="python -m infra.reference", description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    wanted = {PAGE: page(), SCHEMA: schema_text()}
+    wanted = {PAGE: page(), SCHEMA: schema_text(), doctor.PAGE: doctor.page()}
     stale = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     if check:
         for path in stale:

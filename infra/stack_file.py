@@ -59,13 +59,28 @@ def _reason(error: Exception) -> str:
 
 
 def hosts(stack: str) -> tuple[Stack, list[Host]]:
-    """The configuration and the hosts it leads to.
+    """The configuration and the hosts that take part.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    settings, every = all_hosts(stack)
+    return settings, taking_part(every)
+
+
+def all_hosts(stack: str) -> tuple[Stack, list[Host]]:
+    """The configuration and every host it leads to, those that are out too.
 
     Raises:
         ConfigError: as `load`.
     """
     settings = load(stack)
-    return settings, local.hosts(stack, settings)
+    return settings, local.all_hosts(stack, settings)
+
+
+def taking_part(hosts: list[Host]) -> list[Host]:
+    """The hosts that are not out."""
+    return [host for host in hosts if not host.out]
 
 
 class _EachKeyOnce(yaml.SafeLoader):

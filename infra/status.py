@@ -8,6 +8,7 @@ from infra.config import ConfigError
 from infra.connection import HostError
 from infra.host import Host
 from infra.provider import live
+from infra.provider.each import on_each
 from infra.provider.machine import Machine, open_machine
 from infra.provider.replicas import not_of, of_role
 
@@ -18,20 +19,24 @@ def main() -> int:
     parser.add_argument("--stack", default="demo")
     args = parser.parse_args()
     try:
-        _, hosts = stack_file.hosts(args.stack)
+        _, hosts = stack_file.all_hosts(args.stack)
     except ConfigError as e:
         sys.stderr.write(f"{e}\n")
         return 1
-    return 0 if all([_show(host) for host in hosts]) else 1
+    told = on_each(_told, hosts)
+    for lines, _ in told:
+        sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if all(is_well for _, is_well in told) else 1
 
 
-def _show(host: Host) -> bool:
+def _told(host: Host) -> tuple[list[str], bool]:
+    """What there is to say of a host, and whether it is as it should be."""
+    if host.out:
+        return [f"{host.name}: out; nobody looked"], True
     try:
-        lines, is_well = _lines(open_machine(host))
+        return _lines(open_machine(host))
     except HostError as e:
-        lines, is_well = [f"{host.name}: {e}"], False
-    sys.stdout.write("\n".join(lines) + "\n")
-    return is_well
+        return [str(e)], False
 
 
 def _lines(machine: Machine) -> tuple[list[str], bool]:

@@ -16,7 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 from infra import complaints, stack_file
 from infra.config import ConfigError
-from infra.connection import HostError
+from infra.connection import HostError, Unreachable
+from infra.host import Host
+from infra.provider.each import on_each
 from infra.provider.lock import STALE_S, held, living_holder
 from infra.provider.machine import Machine, open_machine
 
@@ -139,12 +141,22 @@ def main() -> int:
             _say(f"state: unlocked ({'; '.join(k.told() for k in found) or 'no lock was found'})")
         elif found:
             _, hosts = stack_file.hosts(args.stack)
-            machines = [open_machine(host) for host in hosts]
-            clear_dead(found, machines, lambda: _cancel(args.stack), _say)
+            machines = on_each(_opened, hosts)
+            there = [machine for machine in machines if machine is not None]
+            clear_dead(found, there, lambda: _cancel(args.stack), _say)
     except (Locked, ConfigError, HostError) as e:
         sys.stderr.write(f"{e}\n")
         return 1
     return 0
+
+
+def _opened(host: Host) -> Machine | None:
+    """The host's machine; None where it does not answer, and so shows no heartbeat."""
+    try:
+        return open_machine(host)
+    except Unreachable as e:
+        _say(f"{e} Nobody looked whether it is being walked.")
+        return None
 
 
 def _cancel(stack: str) -> None:

@@ -20,14 +20,14 @@ class Plan:
     """One load test.
 
     Attributes:
-        base_url: of the target, without a path.
+        base_urls: of the target's machines, without a path; each is asked as often as the others.
         token: sent as bearer token; None sends none.
         release: that every answer must name; None takes any.
         rate_rps: arrivals per second over all models, whether the target keeps up or not.
         seed: the same seed draws the same requests in the same order.
     """
 
-    base_url: str
+    base_urls: tuple[str, ...]
     token: str | None = field(repr=False)
     release: str | None
     models: tuple[str, ...]
@@ -44,7 +44,7 @@ class Plan:
     def public(self) -> dict[str, object]:
         """The plan as JSON, without the token."""
         told = {k: v for k, v in asdict(self).items() if k != "token"}
-        return told | {"models": list(self.models)}
+        return told | {"models": list(self.models), "base_urls": list(self.base_urls)}
 
 
 def parse(raw: object, known_models: Collection[str]) -> Plan:
@@ -69,7 +69,7 @@ def parse(raw: object, known_models: Collection[str]) -> Plan:
     rate = _number(raw, "rate_rps", profiles.arrival_rate_rps(slo), *_RATE_RPS)
     steady = profiles.steady_s(profile, slo, rate, len(models))
     plan = Plan(
-        base_url=_base_url(raw.get("base_url")),
+        base_urls=_base_urls(raw.get("base_url")),
         token=_token(raw.get("token")),
         release=_text(raw, "release"),
         models=models,
@@ -102,6 +102,12 @@ _KEYS = frozenset(
         "seed",
     }
 )
+
+
+def _base_urls(value: object) -> tuple[str, ...]:
+    """One address, or a list of several that are asked in turn."""
+    several = value if isinstance(value, list) and value else [value]
+    return tuple(map(_base_url, several))
 
 
 def _base_url(value: object) -> str:

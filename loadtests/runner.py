@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import cycle
 
 import gevent
 from gevent.event import Event
@@ -65,8 +66,9 @@ def _attempt(
 ) -> Exception | None:
     """Runs the load test; the error that kept it from it, which gevent would print if raised."""
     try:
-        target.ready_models(plan.base_url, plan.release)
-        target.check_token(plan.base_url, plan.token)
+        for base_url in plan.base_urls:
+            target.ready_models(base_url, plan.release)
+            target.check_token(base_url, plan.token)
         with _users(plan, specs, desk):
             gc.collect()
             gc.freeze()  # what lives as long as the process is not looked at again meanwhile
@@ -79,7 +81,8 @@ def _attempt(
 @contextmanager
 def _users(plan: Plan, specs: Mapping[str, ModelSpec], desk: Desk) -> Iterator[None]:
     """All users of the plan, waiting at the desk."""
-    environment = Environment(user_classes=_user_classes(plan, specs, desk), host=plan.base_url)
+    classes = _user_classes(plan, specs, desk)
+    environment = Environment(user_classes=classes, host=plan.base_urls[0])
     runner = environment.create_local_runner()
     ready = Event()
     environment.events.spawning_complete.add_listener(  # type: ignore[no-untyped-call]
@@ -153,6 +156,7 @@ def _user_classes(plan: Plan, specs: Mapping[str, ModelSpec], desk: Desk) -> lis
             GateUser,
             specs[model],
             requests=payloads.endless(specs[model], plan.seed),
+            base_urls=cycle(plan.base_urls),
             token=plan.token,
             release=plan.release,
             client_pool=connections,

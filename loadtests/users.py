@@ -26,6 +26,7 @@ class ModelUser(FastHttpUser):
     Attributes:
         spec: the model's.
         requests: what the users of this class send, in turn.
+        base_urls: where they send it, in turn; None: to Locust's own host.
         token: sent as bearer token; None sends none.
         release: that every answer must name; None takes any.
     """
@@ -34,6 +35,7 @@ class ModelUser(FastHttpUser):
     insecure = False  # Locust's default takes any certificate
     spec: ClassVar[ModelSpec]
     requests: ClassVar[Iterator[contract.ExampleRequest]]
+    base_urls: ClassVar[Iterator[str] | None] = None
     token: ClassVar[str | None] = None
     release: ClassVar[str | None] = None
 
@@ -48,11 +50,13 @@ class ModelUser(FastHttpUser):
     def ask(self, timeout_s: float) -> Fault | None:
         """Asks for one prediction; what was wrong with the answer, None if nothing was."""
         request = next(self.requests)
+        base_url = next(self.base_urls) if self.base_urls else ""
         with (
             gevent.Timeout(timeout_s),
             self.client.request(
                 "POST",
-                request.path,
+                base_url + request.path,
+                name=request.path,
                 data=request.body,  # type: ignore[arg-type]  # bytes are sent as they are
                 headers=self._headers(request),
                 allow_redirects=False,

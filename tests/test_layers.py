@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"bentos", "service", "infra", "loadtests", "cameratraps", "benchmarks"}
-TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas", "mlflow"}
+TRAINING = {"torch", "xgboost", "onnx", "onnxmltools", "pandas", "mlflow", "pnnx"}
 
-SPECS = {"bentos.spec", "bentos.catalog"}
+SPECS = {"bentos.spec", "bentos.catalog", "bentos.converted"}
 MAY_IMPORT = {
     "bentos": {"bentos"},
     "service": {"bentos", "service"},
@@ -18,6 +18,7 @@ MAY_IMPORT = {
         "cameratraps",
         "service.contract",
         "service.models",
+        "service.runtimes.choice",
         "service.api.problems",
         *SPECS,
     },
@@ -28,22 +29,62 @@ INFRA_MAY_IMPORT = {
     "infra.complaints": set(),
     "infra.faults": set(),
     "infra.addresses": {"infra.faults"},
-    "infra.config": {"infra.addresses", "infra.faults"},
+    "infra.section": {"infra.addresses"},
+    "infra.host_keys": {"infra.faults"},
+    "infra.config_hosts": {"infra.addresses", "infra.host_keys", "infra.section"},
+    "infra.config_edge": {"infra.addresses", "infra.section"},
+    "infra.config_images": {"infra.faults", "infra.section"},
+    "infra.config": {
+        "infra.addresses",
+        "infra.config_edge",
+        "infra.config_hosts",
+        "infra.config_images",
+        "infra.faults",
+        "infra.section",
+    },
     "infra.host": {"infra.config"},
     "infra.release": {"infra.config"},
-    "infra.commands": {"infra.commands", "infra.config", "infra.host"},
-    "infra.connection": {"infra.commands", "infra.host", "infra.config"},
-    "infra.resources": {"infra.config", "infra.host"},
-    "infra.targets": {"infra.config", "infra.host", "infra.resources"},
+    "infra.certificates": {"infra.config_edge"},
+    "infra.commands": {"infra.commands", "infra.config", "infra.config_edge", "infra.host"},
+    "infra.connection": {
+        "infra.commands",
+        "infra.config",
+        "infra.connection",
+        "infra.host",
+        "infra.host_keys",
+    },
+    "infra.resources": {"infra.config", "infra.config_edge", "infra.host"},
+    "infra.targets": {"infra.config", "infra.config_hosts", "infra.host", "infra.resources"},
     "infra.provider": {
         "infra.provider",
         "infra.commands",
         "infra.complaints",
         "infra.connection",
         "infra.config",
+        "infra.config_edge",
         "infra.host",
+        "infra.images",
     },
-    "infra.images": {"infra.complaints", "infra.images", "infra.versions"},
+    "infra.doctor": {
+        "infra.doctor",
+        "infra.certificates",
+        "infra.commands",
+        "infra.complaints",
+        "infra.config",
+        "infra.config_edge",
+        "infra.connection",
+        "infra.host",
+        "infra.images",
+        "infra.stack_file",
+        "infra.token_keys",
+        "infra.versions",
+    },
+    "infra.images": {
+        "infra.complaints",
+        "infra.images",
+        "infra.stack_file",  # which accelerators a stack has
+        "infra.versions",
+    },
 }
 
 
@@ -116,7 +157,7 @@ def test_training_libraries_are_imported_in_bentos_only(folder: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["bentos.spec", "bentos.catalog", "service.contract", "loadtests.slo", "loadtests.verdict"],
+    [*sorted(SPECS), "service.contract", "loadtests.slo", "loadtests.verdict"],
 )
 def test_what_every_layer_reads_needs_the_standard_library_only(name: str) -> None:
     import sys

@@ -37,10 +37,25 @@ NO_MESSAGES = {
     "bentos/precision/variants.py": "says on that page why there is no such form",
     "bentos/reproduce/report.py": "words of the report; its lines are bentos/reproduce/remade.py's",
     **dict.fromkeys(
-        [f"infra/commands/{n}" for n in ("clock", "edge", "files", "ports", "replica", "startup")],
+        [
+            f"infra/commands/{n}"
+            for n in (
+                "clock",
+                "edge",
+                "files",
+                "groups",
+                "haproxy",
+                "packages",
+                "ports",
+                "replica",
+                "rotation",
+            )
+        ]
+        + [f"infra/commands/{n}" for n in ("remote", "startup", "survey")],
         "makes command lines and files for hosts",
     ),
     "infra/demo.py": "prints where the service answers",
+    "infra/doctor/": "finds; docs/doctor.md has every finding, which tests/infra/doctor compares",
     "infra/provider/live.py": "writes and reads the record of what is live",
     "infra/reference.py": "writes documentation; tells developers to run it again",
     "loadtests/evidence.py": "checks what our own code puts into a verdict",
@@ -69,9 +84,16 @@ NO_ROW = {
     "no images, annotations and categories": "the same",
     "nobody that could be read": "stands for that name",
     "a mapping": "stands for a value, inside a row's message",
+    "a private key": "the same",
+    "/etc/machine-id is empty": "why a machine has no id, inside a row's message",
+    "the agent's keys and those in ~/.ssh": "names keys, inside a row's message",
+    "it ended without an exit status": "why a line counts as cut, inside a row's message",
+    "no session was to be had": "the same",
+    "…: out; nobody looked": "what make status says of a host that takes no part",
     "a file command": "names a command, inside a row's message",
     "Permission denied": "stands for a reason, inside a row's message",
     "it said nothing": "stands for a last line, inside a row's message",
+    "it is no text": "stands for a reason, inside a row's message",
     "no message": "stands for a last line, inside a row's message",
     "no answer in … s": "an engine's silence, inside a row's message",
     "unknown to the edge": "the edge's word for a replica, explained in its row",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,8 +26,15 @@ class GateDidNotRun(Exception):
     """The gate gave no figures: one line with its reason."""
 
 
-def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console) -> dict[str, Any]:
-    """Loads the candidates behind `port`; the figures that the gate wrote to `folder`.
+def run(
+    plan: Plan, ports: Sequence[int], saturation: bool, folder: Path, console: Console
+) -> dict[str, Any]:
+    """Loads the candidates of all hosts, each behind a loopback port of ours.
+
+    Every host has as many replicas as the others, and so gets as many requests.
+
+    Returns:
+        The figures that the gate wrote to `folder`.
 
     Raises:
         GateDidNotRun: no token could be signed, the gate ended with a fault, or we were stopped.
@@ -44,7 +52,7 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
             start_new_session=True,
         ) as process,
     ):
-        status = _follow(process, json.dumps(_request(plan, port, saturation)), console)
+        status = _follow(process, json.dumps(_request(plan, ports, saturation)), console)
     if console.stopped.is_set():
         msg = "gate: interrupted. Run `make up` again."
         raise GateDidNotRun(msg)
@@ -64,10 +72,10 @@ def run(plan: Plan, port: int, saturation: bool, folder: Path, console: Console)
     return figures
 
 
-def _request(plan: Plan, port: int, saturation: bool) -> dict[str, Any]:
+def _request(plan: Plan, ports: Sequence[int], saturation: bool) -> dict[str, Any]:
     """What the gate reads on its standard input."""
     return {
-        "base_url": f"http://127.0.0.1:{port}",
+        "base_url": [f"http://127.0.0.1:{port}" for port in ports],
         "token": gate_token(plan),
         "models": sorted(plan.models),
         "profile": plan.profile,

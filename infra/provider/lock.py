@@ -47,7 +47,11 @@ class Lock:
     def __init__(self, machines: Sequence[Machine]) -> None:
         self._machines = machines
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        # one for each host: the silence of one must not make the lock on another look dead
+        self._threads = [
+            threading.Thread(target=self._beat, args=[m], name=f"beat {m.host.name}", daemon=True)
+            for m in machines
+        ]
         first = machines[0].connection
         self.holder = Holder(
             run=uuid.uuid4().hex[:12],
@@ -67,12 +71,14 @@ class Lock:
         except BaseException:
             self._leave(taken)
             raise
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._leave(self._machines)
 
     def is_held(self) -> bool:
@@ -104,10 +110,9 @@ class Lock:
                 if self._holds(machine):
                     machine.remove(machine.paths.lock)
 
-    def _beat(self) -> None:
+    def _beat(self, machine: Machine) -> None:
         while not self._done.wait(HEARTBEAT_S):
-            for machine in self._machines:
-                self._beat_on(machine)
+            self._beat_on(machine)
 
     def _beat_on(self, machine: Machine) -> None:
         """Touches the lock; a host that misses a beat is found out by the step that needs it."""

@@ -39,7 +39,7 @@ class Machine:
 
     # -- commands -------------------------------------------------------------------------------
 
-    def run(self, argv: Sequence[str], stdin: str = "", timeout_s: float = 60.0) -> str:
+    def run(self, argv: Sequence[str], stdin: str | bytes = "", timeout_s: float = 60.0) -> str:
         """Runs a command that must succeed; its output.
 
         Raises:
@@ -87,6 +87,10 @@ class Machine:
                 "Look whether the container engine is well."
             )
         return containers.parse_inspect(done.out)
+
+    def has_containers(self) -> bool:
+        """Whether its engine has a container of the stack, running or not."""
+        return bool(self.run(containers.list_ids(self.engine, self.host.stack)).strip())
 
     def ensure(self, wanted: Container, there: Sequence[Running]) -> bool:
         """Starts `wanted` unless it runs already with the same settings; whether it was started."""
@@ -195,14 +199,15 @@ class Answer:
 
 
 def open_machine(host: Host) -> Machine:
-    """Connects to a host and finds its engine.
+    """Connects to a host and finds its engine: of two, the one that has the stack's containers.
 
     Raises:
-        HostError: no engine is installed, or not the machine that was prepared.
-        Unreachable: the engine does not answer.
+        HostError: no engine is installed, we are not let in, or it is not the machine that was
+            prepared.
+        Unreachable: host or engine do not answer.
     """
     connection = connect(host)
-    wanted = os.environ.get(ENGINE_VARIABLE)
+    wanted = wanted_engine(host)
     installed = [e for e in ((wanted,) if wanted else ENGINES) if connection.has(e)]
     if not installed:
         msg = (
@@ -210,20 +215,30 @@ def open_machine(host: Host) -> Machine:
             "Install Docker or Podman."
         )
         raise HostError(msg)
-    said: dict[str, str] = {}
-    for engine in installed:
-        try:
-            done = connection.run(containers.version(engine), timeout_s=ENGINE_TIMEOUT_S)
-        except Unreachable:
-            said[engine] = f"no answer in {ENGINE_TIMEOUT_S:.0f} s"
-            continue
-        if done.status == 0:
-            return Machine(host, connection, engine)
-        said[engine] = _last_line(done.err)
+    said = {engine: _silence(connection, engine) for engine in installed}
+    answering = [Machine(host, connection, e) for e, words in said.items() if words is None]
+    if answering:
+        return next((m for m in answering[1:] if m.has_containers()), answering[0])
     told = "; ".join(f"{engine}: {words}" for engine, words in said.items())
-    cure = complaints.cure(said, otherwise="Start it.")
+    cure = complaints.cure({e: w for e, w in said.items() if w}, otherwise="Start it.")
     msg = f"{host.name}: the container engine does not answer ({told}). {cure}"
     raise Unreachable(msg)
+
+
+def wanted_engine(host: Host) -> str | None:
+    """The one that the host's entry names; on this machine, the one that the environment does."""
+    if host.engine != "auto":
+        return host.engine
+    return os.environ.get(ENGINE_VARIABLE) if host.connection == "local" else None
+
+
+def _silence(connection: Connection, engine: str) -> str | None:
+    """Why an engine does not answer; None where it does."""
+    try:
+        done = connection.run(containers.version(engine), timeout_s=ENGINE_TIMEOUT_S)
+    except Unreachable:
+        return f"no answer in {ENGINE_TIMEOUT_S:.0f} s"
+    return None if done.status == 0 else _last_line(done.err)
 
 
 def wait_until(

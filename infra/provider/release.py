@@ -4,18 +4,26 @@ import re
 from collections.abc import Mapping, Sequence
 
 from infra.commands import edge, replica
-from infra.commands.containers import Running
+from infra.commands.containers import Container, Running
 from infra.config import MAX_REPLICAS
-from infra.connection import HostError
-from infra.host import Host
-from infra.provider import keep, live, replicas
+from infra.connection import HostError, Unreachable
+from infra.host import SLOTS, Host
+from infra.provider import devices, keep, live, replicas
 from infra.provider.console import Console
+from infra.provider.each import on_each, on_each_host
 from infra.provider.live import Live
 from infra.provider.lock import Lock
 from infra.provider.machine import Machine, open_machine
 from infra.provider.plan import Plan
 from infra.provider.record import Record
-from infra.provider.resource import AS_DECLARED, Plain, Refused, Resource, out_of_range
+from infra.provider.resource import (
+    AS_DECLARED,
+    Plain,
+    Refused,
+    Resource,
+    is_forgotten,
+    out_of_range,
+)
 from infra.provider.traffic import is_at, set_live
 from infra.provider.walk import Walk
 
@@ -63,29 +71,58 @@ class Release(Resource):
     def update(self, state: Plain, inputs: Plain, console: Console) -> Plain:
         """The same; nothing new was walked where the release stayed the same."""
         outputs = self.create(inputs, console)
+        leave(_gone(state, inputs), int(inputs["rollout"]["drain_timeout_s"]), console)
         return {**outputs, "verdict": outputs["verdict"] or state.get("verdict", "")}
 
     def look(self, state: Plain) -> Mapping[str, str]:
         """Weights, replicas and strangers on every host that answers."""
         plan = Plan.from_inputs(state)
-        found: dict[str, str] = {}
-        silent: list[HostError] = []
-        for host in plan.hosts:
-            try:
-                found.update(_look_at(open_machine(host), plan))
-            except HostError as e:
-                silent.append(e)  # and the others' drift still shows
-        if len(silent) == len(plan.hosts):
+        looks = on_each(lambda host: _try_to_look(host, plan), plan.hosts)
+        silent = [look for look in looks if isinstance(look, HostError)]
+        if len(silent) == len(looks):
             raise type(silent[0])("; ".join(str(e) for e in silent))
-        return found
+        # and the others' drift still shows
+        return {
+            part: said for look in looks if isinstance(look, dict) for part, said in look.items()
+        }
 
     def delete(self, state: Plain, console: Console) -> None:
         """Stops every replica, the live ones too, and forgets the releases."""
-        plan = Plan.from_inputs(state)
-        machines = _open_all(plan.hosts)
+        leave(_hosts(state), int(state["rollout"]["drain_timeout_s"]), console)
+
+
+def _hosts(values: Plain) -> list[Host]:
+    return [Host.from_inputs(host) for host in values.get("hosts") or []]
+
+
+def _gone(state: Plain, inputs: Plain) -> list[Host]:
+    """The hosts that left the stack; not those that are out, or that only have another name."""
+    now = _hosts(inputs)
+    names = {host.name for host in now} | {str(name) for name in inputs.get("out") or []}
+    ids = {host.machine_id for host in now if host.machine_id}
+    return [h for h in _hosts(state) if h.name not in names and h.machine_id not in ids]
+
+
+def leave(hosts: Sequence[Host], drain_timeout_s: int, console: Console) -> None:
+    """Takes the release off hosts: their users' requests end, then no replica is left.
+
+    A host that does not answer is named and left as it is: the others are not held up by it, and
+    the resources that stay in its own state say so again.
+
+    Raises:
+        Refused: another release is being walked there.
+    """
+    machines = []
+    for host in hosts:
+        if is_forgotten(host.name):
+            continue
+        try:
+            machines.append(open_machine(host))
+        except HostError as e:
+            console.warn(f"{e} Its replicas were not ended.")
+    if machines:
         with Lock(machines):
-            for machine in machines:
-                _clear(machine)
+            on_each(lambda m: _clear(m, drain_timeout_s, console), machines)
 
 
 def converge(plan: Plan, machines: Sequence[Machine], console: Console, lock: Lock) -> str:
@@ -97,12 +134,11 @@ def converge(plan: Plan, machines: Sequence[Machine], console: Console, lock: Lo
     Raises:
         Refused: the release did not pass; what was live before stays.
     """
-    for machine in machines:
-        live.mend(machine)
+    on_each(live.mend, machines)
     behind = [m for m in machines if not _is_live(m, plan)]
-    for machine in machines:
-        if machine not in behind:  # an earlier run got so far, and was then killed
-            _mend(machine, plan, console)
+    # where it is live already an earlier run got so far, and was then killed
+    level = [m for m in machines if m not in behind]
+    on_each(lambda machine: _mend(machine, plan, console), level, plan.parallel)
     if not behind:
         return ""
     record = Record(plan, console)
@@ -120,15 +156,7 @@ def _replica_part(host: str, number: int) -> str:
 
 def _open_all(hosts: Sequence[Host]) -> list[Machine]:
     """Every host, or one error that names each that does not answer."""
-    machines, faults = [], []
-    for host in hosts:
-        try:
-            machines.append(open_machine(host))
-        except HostError as e:
-            faults.append(str(e))
-    if faults:
-        raise HostError(" ".join(faults))
-    return machines
+    return on_each_host(open_machine, hosts)
 
 
 def _is_live(machine: Machine, plan: Plan) -> bool:
@@ -146,7 +174,7 @@ def _mend(machine: Machine, plan: Plan, console: Console) -> None:
         slot=was.slot,
         replicas=plan.replicas,
         since=was.since,
-        image=plan.image,
+        image=plan.image_of(machine.host),
     )
     if not is_at(machine, now):
         set_live(machine, now)
@@ -155,7 +183,7 @@ def _mend(machine: Machine, plan: Plan, console: Console) -> None:
         _mend_replica(machine, plan, now, number, there, console)
     for name in replicas.remove(machine, replicas.not_of(now)):
         console.say(f"{machine.host.name}: {name} removed; it is no part of the live release")
-    keep.prune(machine, plan.image, plan.keep)
+    keep.prune(machine, plan.image_of(machine.host), plan.keep)
 
 
 def _mend_replica(
@@ -167,9 +195,12 @@ def _mend_replica(
     console: Console,
 ) -> None:
     """Starts a replica that is missing or different; one that runs is drained before."""
-    wanted = plan.container(machine.host, machine.paths, now.slot, number)
+    try:
+        wanted = _wanted(machine, plan, now.slot, number)
+    except devices.NoDevice as e:
+        raise Refused(str(e)) from e
     found = next((c for c in there if c.name == wanted.name), None)
-    image_id = machine.image_id(plan.image)
+    image_id = machine.image_id(plan.image_of(machine.host))
     is_same = found and not found.differs_from(wanted) and found.image_id == image_id
     if found and found.is_running and is_same:
         return
@@ -184,6 +215,18 @@ def _mend_replica(
     except replicas.NotReady as e:
         raise Refused(f"{e}. The other replicas serve; see `make logs`.") from e
     console.say(f"{machine.host.name}: replica {number} started again")
+
+
+def _wanted(machine: Machine, plan: Plan, slot: str, number: int) -> Container:
+    """Replica `number` as it has to be on this host, its card included."""
+    return plan.container(machine.host, machine.paths, slot, number, devices.access(machine))
+
+
+def _try_to_look(host: Host, plan: Plan) -> dict[str, str] | HostError:
+    try:
+        return _look_at(open_machine(host), plan)
+    except HostError as e:
+        return e
 
 
 def _look_at(machine: Machine, plan: Plan) -> dict[str, str]:
@@ -219,18 +262,26 @@ def _replica(
         return "removed"
     if not found.is_running:
         return f"not running ({found.status})"
-    wanted = plan.container(machine.host, machine.paths, now.slot if now else "a", number)
+    try:
+        wanted = _wanted(machine, plan, now.slot if now else "a", number)
+    except devices.NoDevice as e:
+        return str(e)
     if difference := found.differs_from(wanted):
         return difference
-    if found.image_id != machine.image_id(plan.image):
+    if found.image_id != machine.image_id(plan.image_of(machine.host)):
         return f"runs another image ({found.image_id[:12]})"
     return AS_DECLARED
 
 
-def _clear(machine: Machine) -> None:
-    if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
-        machine.edge_command(edge.set_live(None))
-    replicas.remove(machine, lambda _: True)
-    live.write(machine, None)
-    for name in machine.names_in(machine.paths.releases):
-        machine.remove(machine.paths.releases / name)
+def _clear(machine: Machine, drain_timeout_s: int, console: Console) -> None:
+    try:
+        if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
+            machine.edge_command(edge.set_live(None))
+            for slot in SLOTS:
+                replicas.drain(machine, slot, drain_timeout_s, console)
+        replicas.remove(machine, lambda _: True)
+        live.write(machine, None)
+        for name in machine.names_in(machine.paths.releases):
+            machine.remove(machine.paths.releases / name)
+    except Unreachable as e:
+        console.warn(f"{e} Its replicas were not ended.")

@@ -1,5 +1,6 @@
 """What each of our resources can do, in plain Python; the server turns Pulumi's calls into it."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,11 @@ ON_HOST = "on_host"
 AS_DECLARED = "as declared"
 STATUS = "status"
 ANSWERS = "answers"
+OUT = "out"
+"""The status of a host that takes no part: nobody looked."""
+
+FORGET = "BENTOFLEET_FORGET"
+"""Environment variable: names, with commas between, of hosts that are given up as they are."""
 
 Plain = dict[str, Any]
 
@@ -66,12 +72,47 @@ class Resource(ABC):
 
         Never raises for a host: one that is silent must not break the refresh of the others.
         """
+        if is_out(state):
+            return {STATUS: OUT}
         try:
             found = dict(self.look(state))
         except HostError as e:
             word = "unreachable" if isinstance(e, Unreachable) else "not read"
             return {STATUS: f"{word}: {e}"}
         return {ON_HOST: {**self.declared(state), **found}, STATUS: ANSWERS}
+
+
+def is_out(values: Plain) -> bool:
+    """Whether the resource lives on one host, and that takes no part: it is left as it is."""
+    host = values.get("host")
+    return isinstance(host, dict) and bool(host.get("out"))
+
+
+def is_forgotten(host: str) -> bool:
+    """Whether whoever runs this gives a host up: what lies there stays, and nobody knows of it."""
+    return host in os.environ.get(FORGET, "").split(",")
+
+
+def remove(resource: Resource, state: Plain, console: Console) -> None:
+    """Deletes a resource; the state of a host that cannot be reached stays, unless it is given up.
+
+    Raises:
+        HostError: the host cannot be worked on; names the two ways out.
+    """
+    name = str((state.get("host") or {}).get("name", ""))
+    if name and is_forgotten(name):
+        console.warn(f"{name}: given up ({FORGET}). What the stack put there stays.")
+        return
+    try:
+        resource.delete(state, console)
+    except HostError as e:
+        if not name:
+            raise
+        msg = (
+            f"{e} What the stack put there stays. When the host is back, run the same command "
+            f"again; if it never comes back, run it with {FORGET}={name}."
+        )
+        raise type(e)(msg) from e
 
 
 def machine_of(values: Plain) -> Machine:

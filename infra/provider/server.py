@@ -13,9 +13,19 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from infra.connection import HostError
-from infra.provider import values
+from infra.host import Host
+from infra.provider import muster, values
 from infra.provider.console import Console
-from infra.provider.resource import ANSWERS, ON_HOST, STATUS, Refused, Resource
+from infra.provider.resource import (
+    ANSWERS,
+    ON_HOST,
+    OUT,
+    STATUS,
+    Refused,
+    Resource,
+    is_out,
+    remove,
+)
 from infra.provider.values import Properties
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
@@ -28,6 +38,8 @@ class BentofleetProvider(sdk.Provider):
         self._engine = engine_address
         self._resources = resources
         self._stopped = threading.Event()
+        self._names: dict[str, str] = {}
+        """Of the machines that take part in this run, by their ids."""
 
     def _resource(self, type_token: str) -> Resource:
         return self._resources[type_token]
@@ -77,26 +89,29 @@ class BentofleetProvider(sdk.Provider):
     async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
         """Makes a resource; in a preview touches no host."""
         inputs = values.known(request.properties)
-        resource = self._resource(request.type)
+        resource, plain = self._resource(request.type), values.plain(inputs)
         if request.preview:
             unknown = {key: PropertyValue.computed() for key in resource.outputs}
             return sdk.CreateResponse("", values.to_wire({**inputs, **unknown}))
-        outputs = await _in_thread(
-            resource.create, values.plain(inputs), self._console(request.urn)
-        )
+        if is_out(plain):
+            outputs: dict[str, Any] = {**dict.fromkeys(resource.outputs, ""), STATUS: OUT}
+        else:
+            outputs = await _in_thread(resource.create, plain, self._console(request.urn))
         return sdk.CreateResponse(request.name, _state(inputs, outputs))
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         """Changes a resource; in a preview touches no host."""
         inputs = values.known(request.news)
-        resource = self._resource(request.type)
+        resource, plain = self._resource(request.type), values.plain(inputs)
+        kept = {k: v for k, v in request.olds.items() if k in resource.outputs}
         if request.preview:
-            kept = {k: v for k, v in request.olds.items() if k in resource.outputs}
             return sdk.UpdateResponse(values.to_wire({**kept, **inputs}))
+        if is_out(plain):
+            return sdk.UpdateResponse(_state(inputs, {**kept, STATUS: OUT}))
         outputs = await _in_thread(
             resource.update,
             values.plain(values.known(request.olds)),
-            values.plain(inputs),
+            plain,
             self._console(request.urn),
         )
         return sdk.UpdateResponse(_state(inputs, outputs))
@@ -115,7 +130,20 @@ class BentofleetProvider(sdk.Provider):
     async def delete(self, request: sdk.DeleteRequest) -> None:
         """Removes a resource."""
         state = values.plain(values.known(request.properties))
-        await _in_thread(self._resource(request.type).delete, state, self._console(request.urn))
+        resource, console = self._resource(request.type), self._console(request.urn)
+        host, name = _host_of(state), self._names.get(str(state.get("machine_id")))
+        if host and name and name != host:
+            console.warn(f"{host}: its machine is {name} by now. What is there stays, for {name}.")
+            return
+        await _in_thread(remove, resource, state, console)
+
+    async def invoke(self, request: sdk.InvokeRequest) -> sdk.InvokeResponse:
+        """Asks all hosts of the stack whether they can be worked on."""
+        given = values.plain(values.known(request.args))
+        hosts = [Host.from_inputs(host) for host in given.get("hosts") or []]
+        present = await _in_thread(muster.ask, hosts, given.get("listens"))
+        self._names = {told.machine_id: name for name, told in present.items()}
+        return sdk.InvokeResponse({"faults": values.to_value(muster.faults(present))})
 
     async def cancel(self) -> None:
         """Ctrl-C: whoever works puts back and ends."""
@@ -125,6 +153,11 @@ class BentofleetProvider(sdk.Provider):
 def _state(inputs: Properties, outputs: dict[str, Any]) -> Properties:
     """The state after a success: inputs as they came (secrets stay secret), then outputs."""
     return {**inputs, **values.properties({STATUS: ANSWERS, **outputs})}
+
+
+def _host_of(state: dict[str, Any]) -> str:
+    """The name of the host that a resource lives on; empty where it is the whole stack's."""
+    return str((state.get("host") or {}).get("name", ""))
 
 
 def _details(

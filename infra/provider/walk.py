@@ -3,25 +3,23 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 
+from infra.commands import rates
 from infra.connection import HostError
 from infra.host import other_slot
-from infra.provider import gate, keep, live, replicas, traffic, words
+from infra.provider import floor, gate, keep, live, replicas, traffic, words
 from infra.provider.console import Console
+from infra.provider.each import on_each
 from infra.provider.live import Live
 from infra.provider.lock import HEARTBEAT_S, Lock
 from infra.provider.machine import Machine
 from infra.provider.plan import Plan
+from infra.provider.putback import put_back
 from infra.provider.record import Record
 from infra.provider.resource import Refused
 from loadtests.slo import Outcome, judge
-
-KEPT_LOG_LINES = 200
-"""Of each candidate that was refused, beside the verdict."""
 
 
 class StepFailed(Exception):
@@ -32,7 +30,10 @@ class Unsure(Exception):
     """Nothing can be said of the candidate: its arguments are the reasons, a line each."""
 
 
-_UNSURE = (Unsure, gate.GateDidNotRun, HostError)
+_FAILED = (StepFailed, replicas.NotReady, floor.TooSlow)
+"""What says that the candidate is not good enough."""
+
+_UNSURE = (Unsure, gate.GateDidNotRun, floor.TooBusy, HostError)
 """What says nothing of the candidate: the verdict is inconclusive, and it is not promoted."""
 
 
@@ -53,6 +54,7 @@ class Walk:
         self.lock = lock
         self.record = record
         self.before = {m.host.name: live.read(m) for m in machines}
+        self._measured: dict[str, floor.Measured] = {}
         self._ended = threading.Event()
         self._why_stopped = "interrupted"
 
@@ -75,7 +77,7 @@ class Walk:
             self._step("ready", self._ready)
             self._step("gate", self._gate)
             self._step("promote", self._promote)
-        except (StepFailed, replicas.NotReady) as e:
+        except _FAILED as e:
             self._refuse("fail", e)
         except _UNSURE as e:
             self._refuse("inconclusive", e)
@@ -95,26 +97,47 @@ class Walk:
         self._ready_on(first)  # the barrier: a release that cannot start troubles one host only
         self._on_all(self._ready_on, others)
         hosts = ", ".join(m.host.name for m in self.machines)
-        return self._text("ready", replicas=self.plan.replicas, hosts=hosts)
+        detail = self._text("ready", replicas=self.plan.replicas, hosts=hosts)
+        told = {name: m.rates for name, m in sorted(self._measured.items()) if m.rates}
+        shown = "; ".join(f"{name}: {rates.shown(found)}" for name, found in told.items())
+        return f"{detail} {self._text('rates', rates=shown)}" if shown else detail
 
     def _ready_on(self, machine: Machine) -> None:
         slot = self._slot(machine)
+        was = self.before[machine.host.name]
         # a walk that was killed may have left the traffic elsewhere
-        traffic.restore(machine, self.before[machine.host.name])
+        traffic.restore(machine, was)
+        try:
+            self._measure(machine, slot, was)
+        except (
+            floor.TooSlow
+        ):  # once more before it is condemned: something may have been in its way
+            replicas.remove(
+                machine, replicas.in_slot(slot), timeout_s=replicas.CANDIDATE_STOP_TIMEOUT_S
+            )
+            self._measure(machine, slot, was)
+
+    def _measure(self, machine: Machine, slot: str, was: Live | None) -> None:
+        """Starts the candidate on a host, and sees that it is ready and as fast as it has to be."""
+        watch = floor.Watch(machine, was)
         replicas.start(machine, self.plan, slot)
         replicas.await_ready(machine, self.plan, slot, self.console, self._may_go_on)
+        self._measured[machine.host.name] = floor.check(machine, self.plan, slot, watch)
 
     def _gate(self) -> str:
-        first = self.machines[0]
+        ports = [m.connection.local_port(m.host.ports.direct(self._slot(m))) for m in self.machines]
+        openings = [m.connection.openings() for m in self.machines]
         figures = gate.run(
             self.plan,
-            first.connection.local_port(first.host.ports.direct(self._slot(first))),
-            self.plan.saturation or self.before[first.host.name] is None,
+            ports,
+            self.plan.saturation or not any(self.before.values()),
             self.record.folder,
             self.console,
         )
         judgement = judge(figures, self.plan.slo)
         self.record.take(figures, judgement)
+        if judgement.verdict != "pass":
+            self._refuse_cut_lines(openings)
         if judgement.verdict == "fail":
             raise StepFailed(*judgement.reasons)
         if judgement.verdict == "inconclusive":
@@ -128,37 +151,52 @@ class Walk:
             errors=shown.error_ratio,
         )
 
+    def _refuse_cut_lines(self, openings: Sequence[int]) -> None:
+        """A gate whose requests had no way for a while says nothing of the candidate."""
+        self._may_go_on()  # asks every host, and so opens what was cut
+        for machine, before in zip(self.machines, openings, strict=True):
+            if machine.connection.openings() != before:
+                raise Unsure(
+                    f"{machine.host.name}: the line to it was cut during the gate. "
+                    "Run `make up` again."
+                )
+
     def _promote(self) -> str:
         since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._on_all(self._await_edge, self.machines)  # all of them, before the first is promoted
         for machine in self.machines:
             self._may_go_on()
-            slot = self._slot(machine)
-            replicas.await_edge(machine, self.plan.replicas, slot, self.console)
             now = Live(
                 release=self.plan.release,
-                slot=slot,
+                slot=self._slot(machine),
                 replicas=self.plan.replicas,
                 since=since,
-                image=self.plan.image,
+                image=self.plan.image_of(machine.host),
             )
             traffic.set_live(machine, now)
         return self._text("promote", release=self.plan.release)
 
+    def _await_edge(self, machine: Machine) -> None:
+        replicas.await_edge(machine, self.plan.replicas, self._slot(machine), self.console)
+
     def _drain(self) -> str:
-        for machine in self.machines:
-            old = self.before[machine.host.name]
-            if old is not None:
-                left = replicas.drain(machine, old.slot, self.plan.drain_timeout_s, self.console)
-                if left:
-                    self.console.warn(
-                        f"{machine.host.name}: {left} requests of {old.release} were still in work "
-                        f"after {self.plan.drain_timeout_s} s and were ended."
-                    )
-            replicas.remove(machine, replicas.not_of(live.read(machine)))
-            keep.remember(machine, self.plan, self.record)
-            keep.prune(machine, self.plan.image, self.plan.keep)
+        self._on_all(self._drain_on, self.machines)
         gone = sorted({was.release for was in self.before.values() if was})
         return self._text("drain", gone=", ".join(gone)) if gone else self._text("drain_nothing")
+
+    def _drain_on(self, machine: Machine) -> None:
+        old = self.before[machine.host.name]
+        if old is not None:
+            left = replicas.drain(machine, old.slot, self.plan.drain_timeout_s, self.console)
+            if left:
+                self.console.warn(
+                    f"{machine.host.name}: {left} requests of {old.release} were still in work "
+                    f"after {self.plan.drain_timeout_s} s and were ended."
+                )
+        replicas.remove(machine, replicas.not_of(live.read(machine)))
+        keep.remember(machine, self.plan, self.record)
+        floor.record(machine, self._measured.get(machine.host.name))
+        keep.prune(machine, self.plan.image_of(machine.host), self.plan.keep)
 
     # -- what may end it ------------------------------------------------------------------------
 
@@ -207,28 +245,12 @@ class Walk:
 
     def _put_back(self) -> None:
         """Old weights first, then the candidates away; a host that does not answer is named."""
-        if not self._still_ours():
-            return
-        for machine in self.machines:
-            was, slot = self.before[machine.host.name], self._slot(machine)
-            had_users = self._try(partial(traffic.restore, machine, was)) is not False
-            timeout_s = replicas.STOP_TIMEOUT_S if had_users else replicas.CANDIDATE_STOP_TIMEOUT_S
-            self._try(partial(self._keep_logs, machine, slot))
-            self._try(partial(replicas.remove, machine, replicas.in_slot(slot), timeout_s))
+        if self._still_ours():
+            self._on_all(self._put_back_on, self.machines)
 
-    def _keep_logs(self, machine: Machine, slot: str) -> None:
-        """What a refused candidate printed last: its containers are about to go."""
-        for candidate in filter(replicas.in_slot(slot), replicas.of_role(machine.containers())):
-            lines = machine.log_end(candidate.name, KEPT_LOG_LINES)
-            self.record.keep_log(machine.host.name, candidate.name, lines)
-
-    def _try(self, work: Callable[[], object]) -> object:
-        """Goes on with the other hosts when one cannot be put back, and names it."""
-        try:
-            return work()
-        except HostError as e:
-            self.console.warn(f"could not put back: {e}")
-            return None
+    def _put_back_on(self, machine: Machine) -> None:
+        was = self.before[machine.host.name]
+        put_back(machine, was, self._slot(machine), self.record, self.console)
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -246,9 +268,7 @@ class Walk:
         return other_slot(was.slot if was else None)
 
     def _on_all(self, work: Callable[[Machine], None], machines: Sequence[Machine]) -> None:
-        if machines:
-            with ThreadPoolExecutor(self.plan.parallel) as pool:
-                list(pool.map(work, machines))
+        on_each(work, machines, self.plan.parallel)
 
     def _step(self, name: str, work: Callable[[], str]) -> None:
         """Does one step; what it says it did, or why it failed, goes to the record."""

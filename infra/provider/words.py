@@ -9,6 +9,10 @@ _WORDS: dict[str, dict[Language, str]] = {
         "en": "{replicas} replicas on each host ({hosts}) gave their golden answers.",
         "es": "{replicas} réplicas en cada máquina ({hosts}) dieron sus respuestas de referencia.",
     },
+    "rates": {
+        "en": "One by one: {rates}.",
+        "es": "De uno en uno: {rates}.",
+    },
     "gate": {
         "en": "{requests} requests at {rps:.1f}/s, p95 {p95:.1f} ms, errors {errors:.2%}.",
         "es": "{requests} peticiones a {rps:.1f}/s, p95 {p95:.1f} ms, errores {errors:.2%}.",

@@ -15,9 +15,10 @@ class ReleaseArgs:
     """One image with the settings that reach the service, on all hosts of the stack.
 
     Attributes:
-        hosts: each with the id of the machine that was prepared.
+        hosts: those that take part, each with the id of the machine that was prepared.
+        out: names of those that do not, and are left as they are.
         release: the id (`infra.release.release_id`).
-        image: the stack's own tag on each host.
+        images: accelerator -> the stack's own tag of its image.
         models: model name -> version.
         env: environment of the service process.
         tokens_key: signs the gate's token; None where the service asks for no token.
@@ -26,8 +27,9 @@ class ReleaseArgs:
     stack: str
     config: config.Stack
     hosts: Sequence[tuple[Host, pulumi.Input[str]]]
+    out: Sequence[str]
     release: str
-    image: pulumi.Input[str]
+    images: Mapping[str, str]
     bento: str
     models: Mapping[str, str]
     env: Mapping[str, str]
@@ -49,10 +51,10 @@ class Release(pulumi.CustomResource):
             "stack": args.stack,
             "target": stack.kind,
             "hosts": [{**h.to_inputs(), "machine_id": m} for h, m in args.hosts],
+            "out": list(args.out),
             "release": args.release,
-            "image": args.image,
+            "images": dict(args.images),
             "bento": args.bento,
-            "accelerator": args.hosts[0][0].accelerator,
             "models": dict(args.models),
             "env": dict(args.env),
             "replicas": stack.service.replicas,

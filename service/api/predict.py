@@ -19,7 +19,8 @@ from service.api.problems import ProblemError
 from service.batching import ExpiredError, Job, QueueFullError
 from service.decoders import Decoders
 from service.fleet import Fleet, Served
-from service.models import QUICK_ITEMS, Answer, PhotoModel, Prepared, TableModel
+from service.models import Answer, PhotoModel, Prepared, TableModel
+from service.proof import QUICK_ITEMS
 from service.shares import OverShareError
 from service.telemetry import LOGGER
 

@@ -16,3 +16,4 @@ from infra import addresses
 )
 def test_an_address_becomes_a_url(address: str, url: str) -> None:
     assert addresses.url(address, 8080) == url
+    assert addresses.url(address, 8080, tls=True) == url.replace("http", "https")

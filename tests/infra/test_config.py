@@ -23,6 +23,12 @@ def test_a_stack_of_one_host_takes_every_default() -> None:
     assert parsed.slo.latency_p95_ms == 200
 
 
+def test_the_comment_behind_a_host_key_is_no_part_of_it() -> None:
+    parsed = config.parse(ssh(host_key=f"{HOST_KEY} root@lab-1\n"))
+
+    assert parsed.hosts[0].host_key == HOST_KEY
+
+
 def test_a_stack_does_not_change_after_it_was_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.parse(stack()).slo.min_rps = 1
@@ -40,6 +46,14 @@ def host(**changes: Any) -> dict[str, Any]:
     return stack(hosts=[{**HOST, **changes}])
 
 
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHV0dHRlcmx5LW1hZGUtdXAta2V5LWZvci10ZXN0czAw"
+WRITE_KEY = "Write it as in /etc/ssh/ssh_host_ed25519_key.pub of the host: ssh-ed25519 AAAA…"
+
+
+def ssh(**changes: Any) -> dict[str, Any]:
+    return host(connection="ssh", **{"user": "deploy", **changes})
+
+
 def without(key: str) -> dict[str, Any]:
     return stack(hosts=[{k: v for k, v in HOST.items() if k != key}])
 
@@ -55,7 +69,11 @@ WRONG: dict[str, tuple[object, str]] = {
     "no hosts": ({"kind": "local"}, f".hosts: {ADD}"),
     "a host without name": (without("name"), f".hosts.0.name: {ADD}"),
     "a host without address": (without("address"), f".hosts.0.address: {ADD}"),
-    "a host without connection": (without("connection"), f".hosts.0.connection: {ADD}"),
+    "a host without connection and user": (
+        without("connection"),
+        ".hosts: lab-1: `user` is missing. "
+        "Name who logs in over SSH, or write `connection: local`.",
+    ),
     # unknown keys, at every level
     "an unknown key": (stack(colour=1), f".colour: no such key. {SEE}"),
     "a misspelt key": (stack(edges={}), ".edges: no such key. Write `edge`, or remove it."),
@@ -87,13 +105,83 @@ WRONG: dict[str, tuple[object, str]] = {
         stack(language="fr"),
         ".language: is not known (got 'fr'). Write en or es.",
     ),
-    "a connection over ssh": (
-        host(connection="ssh"),
-        ".hosts.0.connection: is not known (got 'ssh'). Write local.",
+    "an unknown connection": (
+        host(connection="telnet"),
+        ".hosts.0.connection: is not known (got 'telnet'). Write ssh or local.",
     ),
     "an unknown accelerator": (
         host(accelerator="tpu"),
-        ".hosts.0.accelerator: is not known (got 'tpu'). Write cpu.",
+        ".hosts.0.accelerator: is not known (got 'tpu'). Write cpu or vulkan.",
+    ),
+    "an unknown engine": (
+        host(engine="lxc"),
+        ".hosts.0.engine: is not known (got 'lxc'). Write auto or docker or podman.",
+    ),
+    # SSH
+    "a user that is none": (
+        ssh(user="deploy now"),
+        ".hosts.0.user: is no name of a user (got 'deploy now'). "
+        "Write it as `id -un` prints it on the host.",
+    ),
+    "a user that is an option": (
+        ssh(user="-oProxyCommand=x"),
+        ".hosts.0.user: is no name of a user (got '-oProxyCommand=x'). "
+        "Write it as `id -un` prints it on the host.",
+    ),
+    "a port of SSH in quotes": (
+        ssh(port="22"),
+        ".hosts.0.port: is no whole number (got '22'). "
+        "Give a whole number from 1 to 65535, without quotes.",
+    ),
+    "a key that is no path": (
+        ssh(key=1),
+        ".hosts.0.key: is no text (got 1). Give a text of 1 to 4096 characters.",
+    ),
+    "a host key's fingerprint": (
+        ssh(host_key="SHA256:n4bQgYhMfWWaL"),
+        f".hosts.0.host_key: is no public host key (got 'SHA256:n4bQgYhMfWWaL'). {WRITE_KEY}",
+    ),
+    "a line of known_hosts": (
+        ssh(host_key=f"192.0.2.11 {HOST_KEY}"),
+        f".hosts.0.host_key: is no public host key (got '192.0.2.11 {HOST_KEY[:65]}...). "
+        f"{WRITE_KEY}",
+    ),
+    "a host key that says it is of another kind": (
+        ssh(host_key=HOST_KEY.replace("ssh-ed25519", "ssh-rsa")),
+        f".hosts.0.host_key: is no public host key (got 'ssh-rsa {HOST_KEY[12:]}'). {WRITE_KEY}",
+    ),
+    "a private key for a host key": (
+        ssh(host_key="-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk"),
+        f".hosts.0.host_key: is no public host key (got a private key). {WRITE_KEY}",
+    ),
+    "a jump host without a user": (
+        ssh(jump={"address": "192.0.2.1"}),
+        f".hosts.0.jump.user: {ADD}",
+    ),
+    "a misspelt key of a jump host": (
+        ssh(jump={"address": "192.0.2.1", "user": "ops", "hostkey": "x"}),
+        ".hosts.0.jump.hostkey: no such key. Write `host_key`, or remove it.",
+    ),
+    "a jump host as a text": (
+        ssh(jump="ops@192.0.2.1"),
+        ".hosts.0.jump: is no mapping (got 'ops@192.0.2.1'). See docs/configuration.md.",
+    ),
+    "no time at all to connect": (
+        ssh(connect_timeout_s=0),
+        ".hosts.0.connect_timeout_s: is too small (got 0). Give a whole number from 1 to 300.",
+    ),
+    "sudo on this machine": (
+        host(sudo=True),
+        ".hosts: lab-1: `sudo` has no meaning with `connection: local`. "
+        "Remove it, or write `connection: ssh`.",
+    ),
+    "a software device without a card": (
+        ssh(software_device=True),
+        ".hosts: lab-1: `software_device` has no meaning with `accelerator: cpu`. Remove it.",
+    ),
+    "every host out": (
+        host(out=True),
+        ".hosts: every host is out. Leave at least one without `out: true`.",
     ),
     "an unknown authentication": (
         stack(service={"auth": "basic"}),
@@ -347,6 +435,48 @@ WRONG: dict[str, tuple[object, str]] = {
         stack(edge={"ports_from": 7981}),
         ".edge.port: lies in the range of edge.ports_from (got 8080). "
         "Choose one outside 7981-8080.",
+    ),
+    "a port for plain HTTP in the range of the replicas": (
+        stack(edge={"port": 8443, "tls": {"certificate": "own", "http_port": 21001}}),
+        ".edge.tls.http_port: lies in the range of edge.ports_from (got 21001). "
+        "Choose one outside 21000-21099.",
+    ),
+    "one port for TLS and for plain HTTP": (
+        stack(edge={"tls": {"certificate": "self-signed"}}),
+        ".edge.tls.http_port: is edge.port too (got 8080). Give one of them another, for instance "
+        "`edge.port: 8443`, or write `edge.tls.redirect: false`.",
+    ),
+    "a certificate's file without TLS": (
+        stack(edge={"tls": {"certificate_file": "a.pem"}}),
+        ".edge.tls.certificate_file: is not used (certificate is none). "
+        "Write `edge.tls.certificate: own`, or remove it.",
+    ),
+    "a key's file beside a certificate that the host makes": (
+        stack(edge={"port": 8443, "tls": {"certificate": "self-signed", "key_file": "a.pem"}}),
+        ".edge.tls.key_file: is not used (certificate is self-signed). "
+        "Write `edge.tls.certificate: own`, or remove it.",
+    ),
+    "a certificate's file without its key's": (
+        stack(edge={"port": 8443, "tls": {"certificate": "own", "certificate_file": "a.pem"}}),
+        ".edge.tls.key_file: is missing beside certificate_file. Name both files, or none.",
+    ),
+    "another kind of certificate": (
+        stack(edge={"tls": {"certificate": "acme"}}),
+        ".edge.tls.certificate: is not known (got 'acme'). Write none or own or self-signed.",
+    ),
+    "a limit for tokens that nobody asks for": (
+        stack(service={"auth": "off"}, edge={"rate_limit": {"requests": 9}}),
+        ".edge.rate_limit.requests: limits tokens, and service.auth is off (got 9). "
+        "Write 0, or `service.auth: jwt`.",
+    ),
+    "a client without connections": (
+        stack(edge={"limits": {"client_connections": 0}}),
+        ".edge.limits.client_connections: is too small (got 0). "
+        "Give a whole number from 1 to 2000.",
+    ),
+    "a floor above what was recorded": (
+        stack(rollout={"floor": 1.5}),
+        ".rollout.floor: is too large (got 1.5). Give a number from 0 to 1.",
     ),
     "a drain that cuts requests off": (
         stack(rollout={"drain_timeout_s": 12}),

@@ -5,10 +5,13 @@ import gc
 import json
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pulumi
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -24,6 +27,13 @@ IMAGES = {
         tag="localhost/bentofleet/service:cpu-0123456789ab",
         image_id="a" * 64,
         bento="bentofleet:0123456789ab",
+        inputs={},
+    ),
+    "vulkan": BuiltImage(
+        name="vulkan",
+        tag="localhost/bentofleet/service:vulkan-123456789abc",
+        image_id="c" * 64,
+        bento="bentofleet:123456789abc",
         inputs={},
     ),
     "edge": BuiltImage(
@@ -89,7 +99,7 @@ def declare(**changes: Any) -> Recorder:
     def program() -> pulumi.Output[Any]:
         key = None if parsed.service.auth == "off" else pulumi.Output.secret(KEY)
         secrets = stack.Secrets(jwks='{"keys": []}', tokens_key=key)
-        hosts = local.hosts("lab", parsed)
+        hosts = local.all_hosts("lab", parsed)
         versions = {name: "1" for name in parsed.service.models}
         release = stack.declare("lab", parsed, hosts, IMAGES, versions, secrets)
         return release.urn
@@ -113,7 +123,43 @@ def test_the_machine_that_was_prepared_is_the_one_that_everything_else_expects()
 
 
 def test_the_release_runs_the_stacks_own_tag() -> None:
-    assert declare().of("Release")["image"] == "localhost/bentofleet-lab/service:cpu-0123456789ab"
+    assert declare().of("Release")["images"] == {
+        "cpu": "localhost/bentofleet-lab/service:cpu-0123456789ab"
+    }
+
+
+def test_each_host_gets_the_image_of_its_accelerator_and_both_make_the_release() -> None:
+    one = {"name": "one", "address": "192.0.2.11", "user": "deploy"}
+    two = {"name": "two", "address": "192.0.2.12", "user": "deploy", "accelerator": "vulkan"}
+    recorder = declare(hosts=[one, two])
+
+    tags = {d.name: d.inputs["tag"] for d in recorder.declared if d.name.endswith("-image-service")}
+    cpu, vulkan = (
+        f"localhost/bentofleet-lab/service:{tag}"
+        for tag in ("cpu-0123456789ab", "vulkan-123456789abc")
+    )
+    assert tags == {"one-image-service": cpu, "two-image-service": vulkan}
+    release = recorder.of("Release")
+    assert release["images"] == {"cpu": cpu, "vulkan": vulkan}
+    assert release["bento"] == "bentofleet:0123456789ab, bentofleet:123456789abc"
+    assert release["release"] != declare(hosts=[one]).of("Release")["release"]
+
+
+def test_a_host_that_is_out_stays_declared_and_is_no_part_of_the_release() -> None:
+    one = {"name": "one", "address": "192.0.2.11", "user": "deploy"}
+    two = {"name": "two", "address": "192.0.2.12", "user": "deploy", "accelerator": "vulkan"}
+    recorder = declare(hosts=[one, {**two, "out": True}])
+
+    release = recorder.of("Release")
+    assert [host["name"] for host in release["hosts"]] == ["one"]
+    assert release["out"] == ["two"]
+    assert list(release["images"]) == ["cpu"]
+    declared = {d.name: d.inputs["host"]["out"] for d in recorder.declared if "host" in d.inputs}
+    assert declared == {
+        f"{name}-{role}": is_out
+        for name, is_out in (("one", False), ("two", True))
+        for role in ("prepare", "image-service", "image-edge", "edge")
+    }
 
 
 def test_only_the_models_that_are_served_are_part_of_the_release() -> None:
@@ -161,6 +207,26 @@ def settings(**values: Any) -> Any:
         "hosts": [{"name": "here", "address": "192.0.2.11", "connection": "local"}],
     }
     return Settings(**{"stack": raw, "tokens_jwks": public, "tokens_key": private, **values})
+
+
+def certificate_pair() -> tuple[str, str]:
+    """A certificate for the host's address, and its key."""
+    key, now = Ed25519PrivateKey.generate(), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edge")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("192.0.2.11"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=90))
+        .add_extension(address, critical=False)
+        .sign(key, None)
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return made.public_bytes(Encoding.PEM).decode(), private
 
 
 def off(**raw: Any) -> dict[str, Any]:
@@ -250,3 +316,40 @@ def test_a_wrong_name_is_told_beside_the_other_faults() -> None:
 
 def test_a_wrong_key_of_a_stack_without_authentication_is_told_too() -> None:
     assert lines_of(settings(stack=off(), tokens_key="x")) == ["bentofleet:tokens-key"]
+
+
+def test_an_edge_with_tls_puts_out_what_clients_can_check_it_with() -> None:
+    edge = declare(edge={"port": 8443, "tls": {"certificate": "self-signed"}}).of("Edge")
+
+    assert edge["tls"] == {"certificate": "self-signed", "redirect": True, "http_port": 8080}
+    assert (edge["certificate"], edge.get("certificate_key")) == ("", None)
+
+
+def test_where_a_certificate_lies_on_the_operators_machine_is_told_to_no_host() -> None:
+    files = {"certificate_file": "/home/me/chain.pem", "key_file": "/home/me/key.pem"}
+    recorder = declare(edge={"port": 8443, "tls": {"certificate": "own", **files}})
+
+    assert [d for d in recorder.declared if "/home/me" in str(d.inputs)] == []
+
+
+def test_a_certificate_that_is_missing_is_told_with_the_other_faults() -> None:
+    raw = {**off(), "edge": {"port": 8443, "tls": {"certificate": "own"}}}
+
+    assert lines_of(settings(stack=raw, tokens_key="x")) == [
+        "bentofleet:tokens-key",
+        "bentofleet:edge-certificate",
+        "bentofleet:edge-key",
+    ]
+
+
+def test_a_certificates_key_is_a_secret_of_the_stack() -> None:
+    shown, key = certificate_pair()
+    raw = {**off(), "edge": {"port": 8443, "tls": {"certificate": "own"}}}
+
+    _, secrets = stack.read(
+        "lab", settings(stack=raw, edge_certificate=shown, edge_key=key, tokens_key=None)
+    )
+
+    assert secrets.certificate == shown
+    assert isinstance(secrets.certificate_key, pulumi.Output)
+    assert key not in repr(secrets)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra import unlock
-from infra.connection import Local
+from infra.connection import Local, Unreachable
 from infra.host import Host, Paths
 from infra.provider.lock import STALE_S, Lock
 from infra.provider.machine import Machine
@@ -204,6 +204,36 @@ def test_make_up_names_who_has_the_stack_in_one_line_and_asks_pulumi_nothing(
     )
     assert not (tmp_path / "asked").exists()
     assert left.exists()
+
+
+def test_a_dead_host_shows_no_heartbeat_and_is_named(
+    pulumi: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def open_machine(host: Host) -> Machine:
+        raise Unreachable(f"{host.name}: does not answer.")
+
+    put(tmp_path, pid=dead_pid(), hostname=HERE)
+    dead = Host(
+        name="lab-1",
+        address="192.0.2.11",
+        connection="ssh",
+        accelerator="cpu",
+        stack="demo",
+        ports_from=21000,
+    )
+    monkeypatch.setattr(sys, "argv", ["unlock", "--if-dead"])
+    monkeypatch.setattr(unlock.stack_file, "hosts", lambda stack: (None, [dead]))
+    monkeypatch.setattr(unlock, "open_machine", open_machine)
+
+    assert unlock.main() == 0
+
+    told = capsys.readouterr().out
+    assert told.startswith("lab-1: does not answer. Nobody looked whether it is being walked.\n")
+    assert "the lock of a dead run was cleared" in told
+    assert (tmp_path / "asked").exists()
 
 
 def test_make_unlock_takes_any_lock_away_and_names_whose_it_was(

@@ -125,6 +125,14 @@ def stand_in() -> Iterator[StandIn]:
 
 
 @pytest.fixture
+def second_stand_in() -> Iterator[StandIn]:
+    """The same service on a second machine."""
+    server = StandIn()
+    yield server
+    server.close()
+
+
+@pytest.fixture
 def slo() -> Slo:
     return Slo(latency_p95_ms=200, success_ratio=0.995, min_rps=20)
 

@@ -58,6 +58,35 @@ def figures(folder: Path) -> dict[str, Any]:
     return told
 
 
+def test_every_machine_is_asked_for_every_model_as_often_as_the_others(
+    tmp_path: Path, stand_in: Any, second_stand_in: Any
+) -> None:
+    urls = [stand_in.url, second_stand_in.url]
+
+    done = run(tmp_path, plan(stand_in.url, base_url=urls))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    told = figures(tmp_path)
+    assert (told["requests"], told["failures"]) == (2 * RATE_RPS, 0)
+    one, other = stand_in.asked, second_stand_in.asked
+    assert len(one) == len(MODELS)
+    assert one.keys() == other.keys()
+    assert all(abs(one[path] - other[path]) <= 1 for path in one)
+
+
+def test_a_machine_that_is_not_ready_keeps_the_others_from_being_asked(
+    tmp_path: Path, stand_in: Any, second_stand_in: Any
+) -> None:
+    second_stand_in.status = 503
+    second_stand_in.reasons = ["no model"]
+
+    done = run(tmp_path, plan(stand_in.url, base_url=[stand_in.url, second_stand_in.url]))
+
+    assert done.returncode == 2
+    assert f"gate: {second_stand_in.url}: is not ready (no model)." in done.stderr
+    assert stand_in.predictions == 0
+
+
 def test_the_steady_phase_alone_is_counted_and_every_model_is_asked(
     tmp_path: Path, stand_in: Any
 ) -> None:

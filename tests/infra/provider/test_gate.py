@@ -37,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, console: A
     monkeypatch.setattr(gate.sys, "executable", str(program))
     folder = tmp_path / "attempt"
     folder.mkdir()
-    return gate.run(PLAN, 21064, True, folder, console or Quiet())
+    return gate.run(PLAN, [21064, 31064], True, folder, console or Quiet())
 
 
 def test_the_figures_that_the_gate_wrote_come_back(

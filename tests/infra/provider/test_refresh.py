@@ -67,7 +67,13 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> BentofleetProvider:
             raise Unreachable(SILENCE)
         return Emptied(asked.name)
 
+    def connect(asked: Host) -> Local:
+        return Local(open_machine(asked).host)
+
     monkeypatch.setattr("infra.provider.resource.open_machine", open_machine)
+    monkeypatch.setattr("infra.provider.prepare.host.connect", connect)
+    monkeypatch.setattr("infra.provider.prepare.checks.shortages", lambda *_: [])
+    monkeypatch.setattr(prepare, "open_machine", open_machine)
     monkeypatch.setattr(release, "open_machine", open_machine)
     return BentofleetProvider("127.0.0.1:1", {name: kind() for name, kind in TYPES.items()})
 
@@ -78,9 +84,8 @@ def inputs_of(kind: str, *names: str) -> dict[str, Any]:
             "stack": "demo",
             "target": "local",
             "release": RELEASE,
-            "image": "localhost/bentofleet-demo/service:cpu-0",
+            "images": {"cpu": "localhost/bentofleet-demo/service:cpu-0"},
             "bento": "bentofleet:0",
-            "accelerator": "cpu",
             "models": {"energy": "1"},
             "env": {},
             "hosts": [host(name).to_inputs() for name in names],

@@ -11,6 +11,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from infra.connection import Unreachable
 from infra.provider import values
 from infra.provider.console import Console
+from infra.provider.muster import Present
 from infra.provider.resource import Plain, Resource, out_of_range
 from infra.provider.server import BentofleetProvider
 
@@ -191,3 +192,140 @@ def test_a_change_of_the_configuration_never_replaces_the_provider(
     answer = asyncio.run(provider.diff_config(request))
 
     assert (answer.changes, answer.replaces) == (False, [])
+
+
+# -- hosts that are out, dead or gone -----------------------------------------------------------
+
+
+def hosted(**changes: Any) -> dict[str, Any]:
+    return {"port": 1, "host": {"name": "lab-1", "out": False, **changes}}
+
+
+def test_a_host_that_is_out_is_left_as_it_is_and_its_outputs_stay(
+    provider: BentofleetProvider, thing: Thing
+) -> None:
+    state = created(provider, hosted())
+    wanted = checked(provider, hosted(out=True) | {"port": 2})
+
+    updated = asyncio.run(
+        provider.update(sdk.UpdateRequest(URN, "x", state, wanted, 0, [], preview=False))
+    ).properties
+    thing.found = Unreachable("lab-1: nobody may look.")
+    found = read(provider, updated)
+
+    assert thing.calls == ["create"]
+    assert (updated["made_at"].value, updated["status"].value) == ("now", "out")
+    assert found.properties["status"].value == "out"
+    assert diff(provider, found.properties, wanted).changes is False
+
+
+def test_a_host_that_is_out_from_the_start_is_not_touched(
+    provider: BentofleetProvider, thing: Thing
+) -> None:
+    state = created(provider, hosted(out=True))
+
+    assert thing.calls == []
+    assert (state["made_at"].value, state["status"].value) == ("", "out")
+
+
+def test_a_host_that_comes_back_is_brought_level(
+    provider: BentofleetProvider, thing: Thing
+) -> None:
+    state = created(provider, hosted(out=True))
+    wanted = checked(provider, hosted())
+
+    assert list(diff(provider, state, wanted).detailed_diff) == ['host["out"]']
+    asyncio.run(provider.update(sdk.UpdateRequest(URN, "x", state, wanted, 0, [], preview=False)))
+
+    assert thing.calls == ["update"]
+
+
+def deleted(provider: BentofleetProvider, state: values.Properties) -> None:
+    asyncio.run(provider.delete(sdk.DeleteRequest(URN, "x", state, 0)))
+
+
+def test_a_dead_host_keeps_its_state_and_the_two_ways_out_are_named(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = created(provider, hosted())
+    monkeypatch.setattr(thing, "delete", raising(Unreachable("lab-1: does not answer.")))
+
+    with pytest.raises(Unreachable) as caught:
+        deleted(provider, state)
+
+    assert str(caught.value) == (
+        "lab-1: does not answer. What the stack put there stays. When the host is back, run the "
+        "same command again; if it never comes back, run it with BENTOFLEET_FORGET=lab-1."
+    )
+
+
+def raising(error: Exception) -> Any:
+    def fails(*_: object) -> None:
+        raise error
+
+    return fails
+
+
+def test_a_host_that_is_given_up_is_not_asked(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = created(provider, hosted())
+    other = created(provider, {"port": 1, "host": {"name": "lab-10", "out": False}})
+    monkeypatch.setenv("BENTOFLEET_FORGET", "lab-2,lab-1")
+
+    deleted(provider, state)
+    assert "delete" not in thing.calls
+    deleted(provider, other)
+
+    assert thing.calls.count("delete") == 1
+
+
+def test_the_muster_answers_with_a_line_for_each_fault(
+    provider: BentofleetProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(hosts: Any, listens: Any) -> dict[str, Present]:
+        asked.append((hosts, listens))
+        return {"lab-1": Present("1" * 32, "lab-1: is dead.")}
+
+    monkeypatch.setattr("infra.provider.muster.ask", ask)
+    answer = mustered(provider)
+
+    assert answer == {"faults": ["lab-1: is dead."]}
+    ((hosts, listens),) = asked
+    assert [host.user for host in hosts] == ["deploy"]
+    assert listens == {"address": "127.0.0.1", "ports": {"edge.port": 8080}}
+
+
+def mustered(provider: BentofleetProvider) -> dict[str, Any]:
+    host = {
+        "name": "lab-1",
+        "address": "192.0.2.11",
+        "connection": "ssh",
+        "accelerator": "cpu",
+        "stack": "demo",
+        "ports_from": 21000,
+        "user": "deploy",
+    }
+    listens = {"address": "127.0.0.1", "ports": {"edge.port": 8080}}
+    given = values.properties({"hosts": [host], "listens": listens})
+    request = sdk.InvokeRequest("bentofleet:stack:muster", given)
+    return values.plain(asyncio.run(provider.invoke(request)).return_value or {})
+
+
+def test_a_host_that_only_has_another_name_now_is_not_cleaned(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = created(provider, {**hosted(name="old-name"), "machine_id": "1" * 32})
+    other = created(provider, {**hosted(name="other"), "machine_id": "2" * 32})
+    monkeypatch.setattr(
+        "infra.provider.muster.ask", lambda hosts, listens: {"lab-1": Present("1" * 32, "")}
+    )
+    mustered(provider)
+
+    deleted(provider, state)
+    assert "delete" not in thing.calls
+    deleted(provider, other)
+
+    assert thing.calls.count("delete") == 1

@@ -10,9 +10,10 @@ import pytest
 
 from infra.commands import edge
 from infra.commands.containers import SPEC_LABEL, Container, Running
+from infra.commands.rates import Rate
 from infra.connection import Done, HostError
 from infra.host import Host, Paths
-from infra.provider import gate, live, record
+from infra.provider import floor, gate, live, record
 from infra.provider.live import Live
 from infra.provider.machine import Answer, Machine
 from infra.provider.plan import Plan
@@ -31,6 +32,7 @@ NEWER = "newer0000000"
 class MemoryConnection:
     def __init__(self, stack: str) -> None:
         self._root = PurePosixPath("/memory") / stack
+        self.opened = 1
 
     def paths(self) -> Paths:
         return Paths(self._root)
@@ -40,6 +42,9 @@ class MemoryConnection:
 
     def local_port(self, port: int) -> int:
         return port
+
+    def openings(self) -> int:
+        return self.opened
 
     def run(self, argv: list[str], stdin: str = "", timeout_s: float = 1) -> Any:
         assert argv[:2] == ["podman", "logs"]
@@ -276,9 +281,8 @@ def plan(machines: list[MemoryMachine], release: str = NEW) -> Plan:
         stack="demo",
         target="local",
         release=release,
-        image="localhost/bentofleet-demo/service:cpu-1",
+        images={"cpu": "localhost/bentofleet-demo/service:cpu-1"},
         bento="bentofleet:1",
-        accelerator="cpu",
         models={"energy": "1"},
         env={},
         hosts=tuple(m.host for m in machines),
@@ -320,6 +324,34 @@ def test_a_good_release_is_live_everywhere_and_the_old_one_ends() -> None:
     assert [s["step"] for s in world.verdict()["steps"]] == ["ready", "gate", "promote", "drain"]
 
 
+def test_the_gate_asks_the_candidates_of_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(gate, "run", lambda *given: asked.append(given) or FIGURES)
+    world = World()
+    led = {"one": 31065, "two": 32065}
+    for machine in world.machines:
+        there = machine.connection
+        monkeypatch.setattr(there, "local_port", lambda port, n=machine.host.name: led[n])
+
+    world.walk()
+
+    (given,) = asked
+    assert given[1:3] == ([31065, 32065], False)
+
+
+def test_every_host_on_which_the_candidate_is_not_ready_is_named() -> None:
+    world = World(set(), {"never ready"})
+    third = MemoryMachine("three", {"never ready"})
+    world.machines.append(third)
+
+    with pytest.raises(Refused) as refused:
+        world.walk()
+
+    assert "two: bentofleet-demo-" in str(refused.value)
+    assert "three: bentofleet-demo-" in str(refused.value)
+    assert world.verdict()["verdict"] == "fail"
+
+
 def test_a_first_release_takes_the_first_slot() -> None:
     world = World(first=True)
 
@@ -357,6 +389,27 @@ def test_a_slow_release_fails_in_the_gate() -> None:
 
     assert world.is_untouched()
     assert world.verdict()["slo"][0]["ok"] is False
+
+
+@pytest.mark.parametrize(("p95", "verdict"), [(900, "inconclusive"), (50, "pass")])
+def test_a_gate_whose_line_was_cut_blames_no_release(
+    monkeypatch: pytest.MonkeyPatch, p95: float, verdict: str
+) -> None:
+    world = World()
+
+    def cut(*_: object) -> dict[str, Any]:
+        world.machines[1].connection.opened += 1  # type: ignore[attr-defined]
+        return {**FIGURES, "latency_ms": {**FIGURES["latency_ms"], "p95": p95}}
+
+    monkeypatch.setattr(gate, "run", cut)
+    if verdict == "pass":
+        world.walk()
+    else:
+        with pytest.raises(Refused, match=r"two: the line to it was cut during the gate\. Run"):
+            world.walk()
+        assert world.is_untouched()
+
+    assert world.verdict()["verdict"] == verdict
 
 
 def test_a_gate_without_figures_is_inconclusive_and_never_promoted() -> None:
@@ -543,3 +596,57 @@ def test_a_promotion_that_reached_one_host_only_is_finished_by_the_next_run() ->
     assert world.serves(NEW)
     assert world.releases() == [{NEW}, {NEW}]
     assert [m.fewest for m in world.machines] == [2, 2]
+
+
+def below_the_floor(
+    monkeypatch: pytest.MonkeyPatch, times: int, error: type[Exception] = floor.TooSlow
+) -> list[str]:
+    """The candidate is too slow so many times; the hosts that were measured, in their order."""
+    asked: list[str] = []
+
+    def check(machine: MemoryMachine, *_: object) -> floor.Measured:
+        asked.append(machine.host.name)
+        if len(asked) <= times:
+            raise error("one: floor: energy does 1 items/s on its own")
+        return floor.Measured({"energy": Rate("cpu", 100, None, "1", "1")}, was_busy=False)
+
+    monkeypatch.setattr(floor, "check", check)
+    return asked
+
+
+def test_a_release_below_the_floor_is_tried_once_more_and_then_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, asked = World(), below_the_floor(monkeypatch, times=2)
+
+    with pytest.raises(Refused, match=rf": fail: one: floor: .*{OLD} stays live"):
+        world.walk()
+
+    assert asked == ["one", "one"]
+    assert world.is_untouched()
+    assert [s["step"] for s in world.verdict()["steps"]] == ["ready"]
+
+
+def test_a_release_that_was_slow_once_is_promoted_and_its_rates_are_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, asked = World(), below_the_floor(monkeypatch, times=1)
+
+    world.walk()
+
+    assert asked == ["one", "one", "two"]
+    assert world.serves(NEW)
+    assert [floor.recorded(m)["energy"].per_s for m in world.machines] == [100, 100]
+    assert "one: energy 100/s; two: energy 100/s" in world.verdict()["steps"][0]["detail"]
+
+
+def test_a_release_below_the_floor_while_users_kept_the_host_busy_is_inconclusive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, asked = World(), below_the_floor(monkeypatch, times=9, error=floor.TooBusy)
+
+    with pytest.raises(Refused, match=": inconclusive: one: floor: "):
+        world.walk()
+
+    assert asked == ["one"]
+    assert world.is_untouched()

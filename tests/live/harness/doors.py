@@ -1,6 +1,7 @@
 """Other doors to the same service: `bentoml serve`, and the image alone as the README runs it."""
 
 import contextlib
+import json
 import re
 import shlex
 import socket
@@ -21,7 +22,7 @@ _README = re.compile(r"^podman run .*$", re.M)
 @contextlib.contextmanager
 def bentoml_serve(stack: LiveStack) -> Iterator[str]:
     """`bentoml serve` with the stack's key set; its address, which `wait` waits for."""
-    port = _free_port()
+    port = free_port()
     environ = {
         "BENTOML_HOME": str(ROOT / "build" / "bentoml"),
         **stack.environ,
@@ -43,7 +44,7 @@ def bentoml_serve(stack: LiveStack) -> Iterator[str]:
 @contextlib.contextmanager
 def image_alone(stack: LiveStack) -> Iterator[str]:
     """The image, run by the README's own command with the stack's key set; its address."""
-    port, engine = _free_port(), stack.machine().engine
+    port, engine = free_port(), stack.machine().engine
     found = _README.search((ROOT / "README.md").read_text())
     assert found
     tag = manifest.load(ROOT)["cpu"].tag
@@ -78,6 +79,17 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def reasons(url: str) -> list[str]:
+    """Why the service there is not ready; empty where it is, or where nothing answers yet."""
+    try:
+        with urllib.request.urlopen(url + contract.READYZ, timeout=5):  # noqa: S310
+            return []
+    except urllib.error.HTTPError as error:
+        return list(json.loads(error.read())["reasons"])
+    except (urllib.error.URLError, OSError):
+        return []
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -29,10 +29,10 @@ TIMEOUT_S = 400
 class LiveStack:
     """The stack, its file, and `pulumi` on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.name = NAME
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self.name = name
         self.root = ROOT
-        self.file = stack_file.path_of(NAME)
+        self.file = stack_file.path_of(name)
         self.url = f"http://127.0.0.1:{PORT}"
         self.ports = Ports(PORTS_FROM)
         self.keys = folder / "keys"
@@ -40,7 +40,7 @@ class LiveStack:
         passphrase.write_text("only for this test run")
         (folder / "state").mkdir()
         self.state = folder / "state"
-        self.reports = ROOT / "reports" / NAME
+        self.reports = ROOT / "reports" / name
         self.environ = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{folder}/state",
@@ -53,9 +53,9 @@ class LiveStack:
             "edge": {"address": "127.0.0.1", "port": PORT, "ports_from": PORTS_FROM},
             "gate": {"profile": "short"},
             # other programs share this machine: the SLO asks for answers, not for speed, and a
-            # smaller success ratio needs fewer samples, so that the gate is short
+            # smaller success ratio needs fewer samples, so that the gate is short; so for the floor
             "slo": {"latency_p95_ms": 2000, "min_rps": 10, "success_ratio": 0.9},
-            "rollout": {"keep": 2, "drain_timeout_s": 20},
+            "rollout": {"keep": 2, "drain_timeout_s": 20, "floor": 0.05},
         }
 
     def sweep(self) -> None:
@@ -65,7 +65,7 @@ class LiveStack:
         for container in machine.containers():
             machine.remove_container(container.name)
         for role in ("service", "edge"):
-            for tag in machine.image_tags(f"localhost/bentofleet-{NAME}/{role}"):
+            for tag in machine.image_tags(f"localhost/bentofleet-{self.name}/{role}"):
                 machine.run(containers.remove_tag(machine.engine, tag))
         machine.remove(machine.paths.root)
 
@@ -73,13 +73,15 @@ class LiveStack:
         """Keys, file and place in the state."""
         self.python("service.tokens", "new-key", "--out-dir", str(self.keys))
         self._write()
-        self.pulumi("stack", "init", NAME)
+        self.pulumi("stack", "init", self.name)
         jwks = (self.keys / "jwks.json").read_text()
         self.pulumi(
-            "config", "set", "--plaintext", "bentofleet:tokens-jwks", "-s", NAME, stdin=jwks
+            "config", "set", "--plaintext", "bentofleet:tokens-jwks", "-s", self.name, stdin=jwks
         )
         key = (self.keys / "token-key.pem").read_text()
-        self.pulumi("config", "set", "--secret", "bentofleet:tokens-key", "-s", NAME, stdin=key)
+        self.pulumi(
+            "config", "set", "--secret", "bentofleet:tokens-key", "-s", self.name, stdin=key
+        )
 
     def change(self, **sections: dict[str, Any]) -> None:
         """Changes settings in the stack's file; what is not named stays."""
@@ -94,7 +96,7 @@ class LiveStack:
 
     def up(self, *flags: str) -> "subprocess.CompletedProcess[str]":
         """`pulumi up`, whatever comes of it."""
-        return self.run("pulumi", "up", "--yes", "--skip-preview", "-s", NAME, *flags)
+        return self.run("pulumi", "up", "--yes", "--skip-preview", "-s", self.name, *flags)
 
     def pulumi(self, *words: str, stdin: str = "", backend: str | None = None) -> str:
         """A pulumi command that must succeed; its output."""
@@ -150,7 +152,7 @@ class LiveStack:
 
     def start_up(self, environ: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         """`pulumi up` in the background."""
-        argv = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "-s", NAME]
+        argv = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "-s", self.name]
         return subprocess.Popen(
             argv,
             cwd=ROOT,
@@ -174,7 +176,7 @@ class LiveStack:
 
     def make_up(self) -> "subprocess.CompletedProcess[str]":
         """What `make up ARGS=--yes` does."""
-        cleared = self.run(sys.executable, "-m", "infra.unlock", "--stack", NAME, "--if-dead")
+        cleared = self.run(sys.executable, "-m", "infra.unlock", "--stack", self.name, "--if-dead")
         return cleared if cleared.returncode else self.up()
 
     def crowd(self, *, kept: int = 0, fresh: int = 4, pause_s: float = 0.02) -> Crowd:
@@ -183,7 +185,7 @@ class LiveStack:
 
     def output(self, name: str) -> str:
         """One of the stack's outputs."""
-        return self.pulumi("stack", "output", name, "-s", NAME).strip()
+        return self.pulumi("stack", "output", name, "-s", self.name).strip()
 
     def latest_verdict(self) -> dict[str, Any]:
         """What the last attempt's verdict.json says."""
@@ -198,7 +200,7 @@ class LiveStack:
                 address="127.0.0.1",
                 connection="local",
                 accelerator="cpu",
-                stack=NAME,
+                stack=self.name,
                 ports_from=PORTS_FROM,
             )
         )
