@@ -21,6 +21,7 @@ from service import contract, models, settings
 from service.api import photos, tables
 from service.auth import Auth
 from service.keys import KeySet
+from service.runtimes import choice
 from service.runtimes.onnx import OnnxRuntime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,7 +100,7 @@ def model_folder(name: str) -> Path:
 
 
 def _runtime(name: str) -> OnnxRuntime:
-    return OnnxRuntime(model_folder(name) / models.GRAPH_FILE, 1)
+    return OnnxRuntime(model_folder(name) / choice.GRAPH_FILE, 1)
 
 
 def _table(spec: ModelSpec) -> Table:

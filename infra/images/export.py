@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +26,9 @@ GZIP = 16 + zlib.MAX_WBITS
 """zlib's number for gzip's form; it writes no time and no name, so that equal layers stay equal."""
 
 GZIP_MAGIC = b"\x1f\x8b"
+
+
+_Open = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
 
 
 class NotExported(Exception):
@@ -75,8 +79,9 @@ def _parts(engine: Engine, tag: str, scratch: Path) -> Exported:
     try:
         return give(engine, tag, scratch)
     except (ValueError, KeyError, TypeError, tarfile.TarError) as e:
+        why = str(e).splitlines()[0] if str(e) else type(e).__name__
         msg = (
-            f"{engine.name}: gave image {tag} out damaged ({e}). Remove the image and run "
+            f"{engine.name}: gave image {tag} out damaged ({why}). Remove the image and run "
             "`make image`."
         )
         raise NotExported(msg) from e
@@ -98,23 +103,26 @@ def _by_podman(engine: Engine, tag: str, scratch: Path) -> Exported:
     _run(engine, tag, "push", "--quiet", "--format", "v2s2", tag, f"dir:{folder}")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     config = (folder / _hex(manifest["config"]["digest"])).read_bytes()
-    files = [folder / _hex(layer["digest"]) for layer in manifest["layers"]]
-    return Exported(config, _tars(config, [lambda file=file: file.open("rb") for file in files]))
+    files = (folder / _hex(layer["digest"]) for layer in manifest["layers"])
+    opens: list[_Open] = [partial(_read, file) for file in files]
+    return Exported(config, _tars(config, opens))
+
+
+def _read(file: Path) -> IO[bytes]:
+    return file.open("rb")
 
 
 def _by_docker(engine: Engine, tag: str, scratch: Path) -> Exported:
     archive = scratch / "image.tar"
     _run(engine, tag, "save", "--output", str(archive), tag)
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, "r:") as tar:
         (entry,) = json.loads(_member(tar, "manifest.json"))
         config = _member(tar, entry["Config"])
-    opens = [lambda name=name: _opened(archive, name) for name in entry["Layers"]]
+    opens = [partial(_opened, archive, name) for name in entry["Layers"]]
     return Exported(config, _tars(config, opens))
 
 
-def _tars(
-    config: bytes, opens: list[Callable[[], contextlib.AbstractContextManager[IO[bytes]]]]
-) -> tuple[Tar, ...]:
+def _tars(config: bytes, opens: Sequence[_Open]) -> tuple[Tar, ...]:
     return tuple(Tar(d, o) for d, o in zip(layers.diff_ids(config), opens, strict=True))
 
 
@@ -128,7 +136,7 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 @contextlib.contextmanager
 def _opened(archive: Path, name: str) -> Iterator[IO[bytes]]:
     """A file inside the archive; each caller has a handle of its own, so that threads may read."""
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, "r:") as tar:
         file = tar.extractfile(name)
         if file is None:
             raise ValueError(f"{name} is no file")
