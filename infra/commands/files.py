@@ -3,24 +3,30 @@
 from collections.abc import Iterable
 
 
-def write(path: str, mode: str) -> list[str]:
+def write(path: str, mode: str, size: int) -> list[str]:
     """Replaces a file by standard input at once, with `mode` (octal, such as 0644).
 
     The new content goes to a file beside it, synced before the rename: after a power cut there is
-    the old file or the new one.
+    the old file or the new one. So after a cut line, which ends standard input early: what has not
+    `size` bytes replaces nothing.
     """
     script = (
-        'umask 077; cat > "$1.new" && chmod "$2" "$1.new" && sync "$1.new" && mv -f "$1.new" "$1"'
+        'umask 077; cat > "$1.new" && test "$(wc -c < "$1.new")" -eq "$3" '
+        '&& chmod "$2" "$1.new" && sync "$1.new" && mv -f "$1.new" "$1"'
     )
-    return ["sh", "-c", script, "sh", path, mode]
+    return ["sh", "-c", script, "sh", path, mode, str(size)]
 
 
-def write_new(path: str) -> list[str]:
-    """Writes standard input to a file that must not be there yet; exit 1 when it is."""
+def write_new(path: str, size: int) -> list[str]:
+    """Writes `size` bytes of standard input to a file that must not be there yet; exit 1 if it is.
+
+    With fewer, as after a cut line, there is none.
+    """
     script = (
-        'umask 077; cat > "$1.$$" && ln "$1.$$" "$1" 2>/dev/null; won=$?; rm -f "$1.$$"; exit $won'
+        'umask 077; cat > "$1.$$" && test "$(wc -c < "$1.$$")" -eq "$2" '
+        '&& ln "$1.$$" "$1" 2>/dev/null; won=$?; rm -f "$1.$$"; exit $won'
     )
-    return ["sh", "-c", script, "sh", path]
+    return ["sh", "-c", script, "sh", path, str(size)]
 
 
 def read(path: str) -> list[str]:

@@ -89,15 +89,20 @@ class Lock:
         return json.dumps(asdict(self.holder)) + "\n"
 
     def _take(self, machine: Machine) -> None:
-        path = str(machine.paths.lock)
-        if machine.connection.run(files.write_new(path), stdin=self._text()).status == 0:
+        if self._put(machine):
             return
         holder = living_holder(machine)
         if holder is not None:
             raise Refused(held(machine, holder))
         machine.remove(machine.paths.lock)
-        if machine.connection.run(files.write_new(path), stdin=self._text()).status != 0:
+        if not self._put(machine):
             raise Refused(held(machine, read(machine)))
+
+    def _put(self, machine: Machine) -> bool:
+        """Writes the lock where there is none; whether it is ours now."""
+        text = self._text()
+        argv = files.write_new(str(machine.paths.lock), len(text.encode()))
+        return machine.connection.run(argv, stdin=text).status == 0
 
     def _holds(self, machine: Machine) -> bool:
         holder = read(machine)

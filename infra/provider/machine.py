@@ -63,7 +63,7 @@ class Machine:
 
     def write(self, path: PurePosixPath, content: str, mode: str = "0644") -> None:
         """Replaces a file at once."""
-        self.run(files.write(str(path), mode), stdin=content)
+        self.run(files.write(str(path), mode, len(content.encode())), stdin=content)
 
     def remove(self, path: PurePosixPath) -> None:
         """Removes a file or folder."""

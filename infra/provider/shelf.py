@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from infra import complaints
 from infra.commands import containers, files, images
@@ -100,7 +100,7 @@ class Shelf:
         if not self.password:
             return None
         machine.run(files.make_folder(folder, "0700"))
-        machine.run(files.write(f"{folder}/config.json", "0600"), stdin=self._login)
+        machine.write(PurePosixPath(folder) / "config.json", self._login, "0600")
         return folder
 
     @property

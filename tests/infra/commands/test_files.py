@@ -14,7 +14,7 @@ def test_a_file_is_replaced_at_once_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "a file's name"
     path.write_text("old")
 
-    assert run(files.write(str(path), "0640"), "new").returncode == 0
+    assert run(files.write(str(path), "0640", 3), "new").returncode == 0
 
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
@@ -24,18 +24,29 @@ def test_a_file_is_replaced_at_once_with_its_mode(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file"
 
-    assert run(files.write(str(path), "0644"), "new").returncode != 0
+    assert run(files.write(str(path), "0644", 3), "new").returncode != 0
     assert not path.exists()
 
 
 def test_a_file_that_must_be_new_is_written_once(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
 
-    first, second = run(files.write_new(path), "one"), run(files.write_new(path), "two")
+    first, second = run(files.write_new(path, 3), "one"), run(files.write_new(path, 3), "two")
 
     assert (first.returncode, second.returncode) == (0, 1)
     assert Path(path).read_text() == "one"
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
+
+
+def test_what_a_cut_line_brought_only_in_part_replaces_nothing(tmp_path: Path) -> None:
+    path, lock = tmp_path / "file", tmp_path / "lock"
+    path.write_text("old")
+
+    assert run(files.write(str(path), "0644", 9), "new").returncode != 0
+    assert run(files.write_new(str(lock), 9), "new").returncode != 0
+
+    assert path.read_text() == "old"
+    assert not lock.exists()
 
 
 def test_a_file_that_is_not_there_is_told_from_one_that_cannot_be_read(tmp_path: Path) -> None:

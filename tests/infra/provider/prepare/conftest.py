@@ -21,7 +21,19 @@ from infra.provider.prepare import Prepare, host
 
 APT_GET = Path(__file__).with_name("apt-get")
 TOOLS = ("sh", "cat", "chmod", "date", "dirname", "grep", "ls", "mkdir", "mv", "rm", "rmdir", "sed")
-MORE_TOOLS = ("stat", "sync", "test", "timeout", "touch", "env", "sleep", "sort", "tr", "true")
+MORE_TOOLS = (
+    "stat",
+    "sync",
+    "test",
+    "timeout",
+    "touch",
+    "env",
+    "sleep",
+    "sort",
+    "tr",
+    "true",
+    "wc",
+)
 
 PODMAN = r"""
 case "$*" in
