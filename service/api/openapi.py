@@ -28,9 +28,9 @@ Predictions of trained models: photos as raw body or multipart, tables as JSON.
 Whatever is not 2xx is an `{contract.PROBLEM_TYPE}` (RFC 9457) whose `detail` says what to do; \
 only what is no HTTP at all is answered 400 in plain text. A path that is not listed here is \
 answered 404. Wait for as long as `Retry-After` says after 429 and 503. Behind an edge, 502, 503 \
-and 504 may be the edge's own, as problems of the type `about:blank`, and so may 413, and 429 for a \
-token that is used too often. For heads that are no HTTP, or do not arrive, it has a short page of \
-HTML: 400 and 408.
+and 504 may be the edge's own, as problems of the type `about:blank`, and so may 413, and 429 for \
+a token that is used too often. For heads that are no HTTP, or do not arrive, it has a short page \
+of HTML: 400 and 408.
 """
 _REQUEST_ID_PARAMETER: Schema = {
     "name": contract.REQUEST_ID_HEADER,
