@@ -99,6 +99,7 @@ def test_a_second_run_with_tls_changes_nothing(secured: "LiveStack") -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.soak
 def test_a_certificate_that_was_taken_away_is_shown_and_made_anew(secured: "LiveStack") -> None:
     machine = secured.machine()
     machine.remove(machine.paths.edge / "tls")
@@ -111,6 +112,7 @@ def test_a_certificate_that_was_taken_away_is_shown_and_made_anew(secured: "Live
     assert ask(secured, secured.output("certificates")).status == 401
 
 
+@pytest.mark.soak
 def test_a_certificate_of_ones_own_is_served_and_its_key_is_nowhere_in_clear(
     secured: "LiveStack",
 ) -> None:
@@ -137,6 +139,7 @@ def test_a_certificate_of_ones_own_is_served_and_its_key_is_nowhere_in_clear(
     assert again.returncode == 0, again.stdout
 
 
+@pytest.mark.soak
 def test_a_certificate_that_cannot_be_served_is_refused_before_anything_is_touched(
     secured: "LiveStack",
 ) -> None:
