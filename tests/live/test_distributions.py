@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from harness import box
 from harness.box import DISTRIBUTIONS, Distribution, Inside
+from harness.console import KeptConsole
 
 from infra.host import Host
 from infra.provider import machine
@@ -27,20 +28,6 @@ EVERYTHING = (
 
 LEFT = ("/etc/.pwd.lock", "/etc/group-", "/etc/gshadow-", "/etc/subgid-", "/etc/subuid-")
 """Copies that the tools for users and groups keep of the last state."""
-
-
-class Lines:
-    """A console that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, line: str, passing: bool = False) -> None:
-        self.said.append(line)
-
-    def warn(self, line: str) -> None:
-        self.warned.append(line)
 
 
 @pytest.fixture(params=DISTRIBUTIONS, ids=lambda d: d.name, scope="module")
@@ -68,7 +55,7 @@ class Bench:
             **entry,
         )
         self.inside = Inside(self.entry, name, user)
-        self.console: Any = Lines()
+        self.console = KeptConsole()
         self.state: dict[str, Any] = {
             "host": self.entry.to_inputs(),
             "address": "127.0.0.1",

@@ -5,11 +5,11 @@ same over SSH.
 """
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness.console import KeptConsole
 from harness.registries import PASSWORD, USER, PushRegistry
 from harness.stores import MIB, ContainerStore, Elsewhere, noise
 
@@ -17,7 +17,6 @@ from infra.host import Host
 from infra.images.engine import Engine
 from infra.images.store import Store
 from infra.provider import image, sending, shelf
-from infra.provider.console import Console
 from infra.provider.machine import Machine
 from infra.provider.resource import Refused
 
@@ -45,18 +44,6 @@ CODE = {"code": noise(20_000, 21)}
 FIRST = {**BASE, **MODELS, **CODE}
 
 
-class Lines(Console):
-    """A console that keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__("127.0.0.1:1", "urn", threading.Event())
-        self.lines: list[str] = []
-
-    def say(self, line: str, passing: bool = False) -> None:
-        if not passing:
-            self.lines.append(line)
-
-
 class Bench:
     """What builds here, the host there, and what went from one to the other."""
 
@@ -65,7 +52,7 @@ class Bench:
         self.there = ContainerStore(folder / "there")
         self.connection = Elsewhere(HOST, self.there)
         self.machine = Machine(HOST, self.connection, "podman")
-        self.console = Lines()
+        self.console = KeptConsole()
         self.resource = image.Image()
 
     def build(self, version: str, layers: dict[str, bytes]) -> dict[str, object]:
@@ -145,7 +132,7 @@ def test_what_came_over_whole_is_not_sent_again_after_a_cut(bench: Bench) -> Non
 
     assert bench.machine.image_id(f"{TAG}1") == first["image_id"]
     assert 0 < sent - bench.size(first) <= len(BASE["layer1"]) + 50_000
-    assert any("broke off" in line for line in bench.console.lines)
+    assert any("broke off" in line for line in bench.console.said)
     assert bench.there.tags() == [f"{TAG}1"]
 
 
@@ -280,7 +267,7 @@ def test_a_registrys_password_stands_in_no_command_and_stays_nowhere(
     bench.resource.create(first, bench.console)
 
     assert PASSWORD not in str(bench.connection.seen)
-    assert PASSWORD not in str(bench.console.lines)
+    assert PASSWORD not in str(bench.console.said)
     assert PASSWORD not in repr(shelf.Shelf.of(first["registry"]))
     left = [p for p in tmp_path.rglob("config.json") if not p.is_relative_to(bench.here.folder)]
     assert left == []

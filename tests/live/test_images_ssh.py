@@ -1,11 +1,11 @@
 """Images to a host over SSH: its network is only itself, so every byte comes through the line."""
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness.console import KeptConsole
 from harness.loopback import LoopbackHost, why_no_host
 from harness.stores import MIB, ContainerStore, noise
 
@@ -14,7 +14,6 @@ from infra.host import Host
 from infra.images.engine import Engine
 from infra.images.store import Store
 from infra.provider import image, sending
-from infra.provider.console import Console
 from infra.provider.machine import open_machine
 
 pytestmark = [
@@ -27,18 +26,6 @@ SOURCE, TAG = "localhost/bentofleet/service:cpu-", "localhost/bentofleet-lab/ser
 FIRST = {**{f"layer{n}": noise(6 * MIB, n) for n in range(3)}, "code": noise(20_000, 21)}
 
 
-class Lines(Console):
-    """A console that keeps what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__("127.0.0.1:1", "urn", threading.Event())
-        self.lines: list[str] = []
-
-    def say(self, line: str, passing: bool = False) -> None:
-        if not passing:
-            self.lines.append(line)
-
-
 class Way:
     """What builds here, a host behind SSH, and what goes there."""
 
@@ -47,7 +34,7 @@ class Way:
         self.there = LoopbackHost("images", "127.0.0.2", base=folder / "hosts")
         entry = {"accelerator": "cpu", "stack": "lab", "ports_from": 24000}
         self.host = Host.from_inputs({**self.there.entry(), **entry})
-        self.console = Lines()
+        self.console = KeptConsole()
 
     def build(self, version: str, layers: dict[str, bytes]) -> dict[str, object]:
         """An image here, and the inputs that bring it to the host."""
@@ -117,7 +104,7 @@ def test_over_ssh_a_cut_line_costs_the_layer_that_was_under_way_and_a_new_code_t
 
     sent = way.bring(first)
 
-    assert any("the line was cut" in said for said in way.console.lines)
+    assert any("the line was cut" in said for said in way.console.said)
     assert 0 < sent - way.size(first) <= len(FIRST["layer1"]) + 50_000
     assert way.bring(first) == 0
 

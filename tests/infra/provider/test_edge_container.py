@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from harness.console import KeptConsole
 
 from infra.commands import edge as commands
 from infra.connection import Local
@@ -52,16 +53,6 @@ class Place(Local):
         return Paths(PurePosixPath(str(self._root)))
 
 
-class Told:
-    """A console that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-
-    def say(self, line: str, passing: bool = False) -> None:
-        pass
-
-
 class Site:
     """The edge of one host, and what it was last made with."""
 
@@ -82,7 +73,7 @@ class Site:
             **changes,
         }
         self.inputs["tls"] = {"http_port": HTTP_PORT, **self.inputs.get("tls", {})}
-        console: Any = Told()
+        console = KeptConsole()
         self.shown = Edge().create(self.inputs, console)["served_certificate"]
 
     def ask(self, shown: str | None = None) -> int:
@@ -98,7 +89,7 @@ class Site:
         return set(Edge().look(self.inputs).values())
 
     def destroy(self) -> None:
-        console: Any = Told()
+        console = KeptConsole()
         Edge().delete(self.inputs, console)
 
 

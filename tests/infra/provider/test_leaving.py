@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from harness.console import KeptConsole
 
 from infra.connection import Unreachable
 from infra.host import Host
@@ -45,14 +46,6 @@ def test_which_hosts_have_left(now: dict[str, Any], gone: list[str]) -> None:
     assert [h.name for h in release._gone(release_on(ONE, TWO), now)] == gone
 
 
-class Console:
-    def __init__(self) -> None:
-        self.warned: list[str] = []
-
-    def warn(self, line: str) -> None:
-        self.warned.append(line)
-
-
 def test_a_dead_host_that_leaves_is_named_and_the_others_are_cleaned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -60,7 +53,7 @@ def test_a_dead_host_that_leaves_is_named_and_the_others_are_cleaned(
     monkeypatch.setattr(release, "open_machine", opener)
     monkeypatch.setattr(release, "Lock", Lock)
     monkeypatch.setattr(release, "_clear", lambda machine, *_: cleared.append(machine))
-    console: Any = Console()
+    console = KeptConsole()
 
     hosts = [Host.from_inputs(given) for given in (ONE, host("dead", ""), TWO)]
     release.leave(hosts, 1, console)
@@ -72,7 +65,7 @@ def test_a_dead_host_that_leaves_is_named_and_the_others_are_cleaned(
 def test_a_host_that_was_given_up_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENTOFLEET_FORGET", "dead")
     monkeypatch.setattr(release, "open_machine", opener)
-    console: Any = Console()
+    console = KeptConsole()
 
     release.leave([Host.from_inputs(host("dead", ""))], 1, console)
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from harness.console import KeptConsole
 
 from infra.commands import clock, disk, packages, ports, startup, survey
 from infra.connection import COMMAND_TIMEOUT_S, Done, Local
@@ -195,26 +196,12 @@ class Killed(BaseException):
     """Stands for `kill -9` of the provider."""
 
 
-class Console:
-    """Keeps what was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, line: str, passing: bool = False) -> None:
-        self.said.append(line)
-
-    def warn(self, line: str) -> None:
-        self.warned.append(line)
-
-
 class Bench:
     """Prepares the place, and looks at it, as Pulumi would."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.console: Any = Console()
+        self.console = KeptConsole()
         self.inputs: dict[str, Any] = {
             "host": place.host.to_inputs(),
             "address": "127.0.0.1",
