@@ -1,7 +1,6 @@
 """The run: all servers up on one core, one of them under load at a time, in rounds."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +12,8 @@ from typing import Any
 from benchmarks import hits, load, plan, servers
 from benchmarks.load import Burst, Hit
 from benchmarks.plan import Arrangement, Batching, Lengths, Load
-from benchmarks.processes import Tree
-from benchmarks.rivals import same
 from benchmarks.servers import Bench, Server
+from benchmarks.yardstick import Yardstick
 
 _SEED = 6
 _LONE = Load(what=plan.TABLES, users=1)
@@ -59,7 +57,7 @@ class Run:
         self._rng = Random(_SEED)  # noqa: S311  an order, no secret
         self._up: dict[_Place, Server] = {}
         self._settings: dict[Load, Batching] = {}
-        self._yardstick: Tree | None = None
+        self._yardstick: Yardstick | None = None
         self.figures: dict[str, Any] = {
             "faults": [],
             "mosec": [],
@@ -95,15 +93,7 @@ class Run:
         mosec = [a for a in self._wanted if a.rival == plan.MOSEC]
         if mosec:
             self._open_mosec(mosec)
-        body = self._bench.hits[plan.PHOTOS].body
-        self._yardstick = Tree(
-            [sys.executable, "-m", "benchmarks.inprocess", str(body)],
-            core=self._bench.core,
-            environ=servers.environ(self._bench),
-            log=self._bench.logs / f"{plan.YARDSTICK}.log",
-            folder=same.ROOT,
-            pipes=True,
-        )
+        self._yardstick = Yardstick(self._bench)
 
     def _let_in(self, place: _Place) -> bool:
         try:
@@ -176,8 +166,8 @@ class Run:
             for name in order:
                 if name in places:
                     figures = self._measured(places[name], each)
-                elif name == plan.YARDSTICK and each.what == plan.PHOTOS:
-                    figures = self._in_process(self._lengths.photos_s)
+                elif self._yardstick and name == plan.YARDSTICK and each.what == plan.PHOTOS:
+                    figures = _figures(*self._yardstick.work(self._lengths.photos_s))
                 else:
                     continue
                 given = {"arrangement": name, "what": each.what, "users": each.users}
@@ -191,25 +181,6 @@ class Run:
         before = tree.cpu_s()
         burst = self._burst(place, each, self._lengths.burst_s(each.what))
         return _figures(burst, tree.cpu_s() - before)
-
-    def _in_process(self, seconds: float) -> dict[str, Any]:
-        process = self._yardstick.process if self._yardstick else None
-        if process is None or process.stdin is None or process.stdout is None:
-            raise ValueError(f"{plan.YARDSTICK}: does not run.")
-        process.stdin.write(f"{seconds}\n".encode())
-        process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
-            raise ValueError(f"{plan.YARDSTICK}: ended. See {self._bench.logs}.")
-        told = json.loads(line)
-        burst = Burst(
-            requests=told["requests"],
-            duration_s=told["duration_s"],
-            p50_ms=0.0,
-            p99_ms=0.0,
-            failed=0,
-        )
-        return _figures(burst, told["cpu_s"])
 
     def _lone_user(self, ours: Server) -> None:
         hit, lengths = self._bench.hits[plan.TABLES], self._lengths
