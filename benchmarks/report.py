@@ -50,7 +50,7 @@ rounds' own ratios.
 with our routes: what it has of p99 / p50, the machine itself adds.
 - A row with answers that failed is shown with their number and compared with nothing.
 
-Repeat it with `make bench` (about six minutes; wrk comes with `apt install wrk`). `make bench \
+Repeat it with `make bench` (about seven minutes; wrk comes with `apt install wrk`). `make bench \
 ARGS=--quick` is a short form, `ARGS="--only ours,fastapi"` leaves the others out; both write to \
 `reports/bench` instead of here.
 """
