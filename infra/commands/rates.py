@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from service import contract
+from service.contract import metrics
 
 CARD_OVER_CPU = 1.5
 """What a card has to do of what the same model does on its host's CPU (release.md)."""
 
-_SAMPLE = re.compile(rf"^{contract.MODEL_RATE.name}\{{(?P<labels>[^}}]*)\}} (?P<value>\S+)$", re.M)
+_SAMPLE = re.compile(rf"^{metrics.MODEL_RATE.name}\{{(?P<labels>[^}}]*)\}} (?P<value>\S+)$", re.M)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 

@@ -57,13 +57,19 @@ def run(
         msg = "gate: interrupted. Run `make up` again."
         raise GateDidNotRun(msg)
     if status != 0:
-        lines = (folder / "gate.log").read_text().strip().splitlines()
-        msg = (
-            lines[-1]
-            if lines
-            else f"gate: ended without a word (exit {status}). Free memory, then run `make up`."
-        )
-        raise GateDidNotRun(msg)
+        raise GateDidNotRun(_last_words(folder, status))
+    return _figures(folder)
+
+
+def _last_words(folder: Path, status: int) -> str:
+    """Why the gate ended with a fault: the last line that it wrote."""
+    lines = (folder / "gate.log").read_text().strip().splitlines()
+    if lines:
+        return lines[-1]
+    return f"gate: ended without a word (exit {status}). Free memory, then run `make up`."
+
+
+def _figures(folder: Path) -> dict[str, Any]:
     try:
         figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
     except (OSError, ValueError) as e:

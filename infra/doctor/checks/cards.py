@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from infra.commands.gpu import AMD
 from infra.doctor.facts import Facts
-
-AMD = "0x1002"
 
 NAMES = {
     ("0x67df", "0xc1"): "Radeon RX 580",

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 
 from infra.commands import ports
+from infra.config import MAX_REPLICAS
 from infra.doctor.facts import Facts
 from infra.doctor.kinds import Finding, Kind, ok
 from infra.doctor.wanted import Wanted
 
-_NOT_REPLICAS = 35
-"""Ports at the range's end, of the edge itself (`infra.host.Ports`)."""
+_REPLICAS = 4 * MAX_REPLICAS
+"""Ports at the range's start, of replicas and their metrics; the rest are the edge's own
+(`infra.host.Ports`)."""
 
 _PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->")
 _HOLDER = re.compile(r'users:\(\("([^"]+)"')
@@ -56,7 +58,7 @@ def check(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         for key, port in wanted.listens_on.items():
             if port in open_to_users:
                 found.append(EDGE_TAKEN.found(got=f"by {_holder(facts, port)}", port=port, key=key))
-    own = _published(facts) | (set(range(last - _NOT_REPLICAS, last + 1)) if runs else set())
+    own = _published(facts) | (set(range(first + _REPLICAS, last + 1)) if runs else set())
     taken = ports.taken(sockets, ports.LOOPBACK, range(first, last + 1)) - own
     if taken:
         told = ", ".join(f"{port} by {_holder(facts, port)}" for port in sorted(taken)[:4])
