@@ -15,8 +15,8 @@ import prometheus_client
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from service import contract
-from service.contract import Metric
+from service.contract import metrics
+from service.contract.metrics import Metric
 
 DRM = Path("/sys/class/drm")
 DRIVER = "amdgpu"
@@ -25,15 +25,15 @@ _YOUNG_S = 30.0
 """A reading that was finished within this may still be shown."""
 
 _OF_DEVICE = (
-    (contract.CARD_BUSY, "gpu_busy_percent", 1e-2),
-    (contract.CARD_VRAM_USED, "mem_info_vram_used", 1.0),
-    (contract.CARD_VRAM_SIZE, "mem_info_vram_total", 1.0),
+    (metrics.CARD_BUSY, "gpu_busy_percent", 1e-2),
+    (metrics.CARD_VRAM_USED, "mem_info_vram_used", 1.0),
+    (metrics.CARD_VRAM_SIZE, "mem_info_vram_total", 1.0),
 )
 _OF_HWMON = (
-    (contract.CARD_TEMPERATURE, ("temp1_input",), 1e-3),
-    (contract.CARD_FAN, ("fan1_input",), 1.0),
+    (metrics.CARD_TEMPERATURE, ("temp1_input",), 1e-3),
+    (metrics.CARD_FAN, ("fan1_input",), 1.0),
     # `power1_input` since Linux 6.6, `power1_average` before: whichever there is
-    (contract.CARD_POWER, ("power1_input", "power1_average"), 1e-6),
+    (metrics.CARD_POWER, ("power1_input", "power1_average"), 1e-6),
 )
 """Metric, file, and what one of the file's units is in the metric's: percent, millidegrees,
 microwatts. Source: Linux Documentation/gpu/amdgpu/thermal.rst."""
@@ -76,7 +76,7 @@ def _of_card(device: Path, card: str) -> Iterator[Sample]:
     monitors = sorted(device.glob("hwmon/hwmon*"))
     for file, label in _CLOCKS.items():
         if (value := _clock_hz(device, monitors, file)) is not None:
-            yield Sample(contract.CARD_CLOCK, (card, label), value)
+            yield Sample(metrics.CARD_CLOCK, (card, label), value)
     for metric, names, unit in _OF_HWMON:
         values = (_number(folder / name) for folder in monitors for name in names)
         if (value := next((v for v in values if v is not None), None)) is not None:
@@ -149,7 +149,7 @@ class Cards(Collector):
     def collect(self) -> Iterator[prometheus_client.Metric]:
         """The last reading; nothing where there is no card or the reading is old."""
         samples = self._samples if time.monotonic() - self._read_at < _YOUNG_S else []
-        for metric in contract.CARD_METRICS:
+        for metric in metrics.CARD_METRICS:
             of_metric = [sample for sample in samples if sample.metric is metric]
             if not of_metric:
                 continue

@@ -17,9 +17,9 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from service import contract
 from service.cards import Cards
-from service.contract import Metric
+from service.contract import metrics
+from service.contract.metrics import Metric
 
 LOGGER = "bentofleet"
 _FLUSH_S = 0.1
@@ -44,13 +44,13 @@ class Metrics:
         self._registry.register(self._requests)
         self._cards = Cards()
         self._registry.register(self._cards)
-        self._inference = self._histogram(contract.INFERENCE_DURATION)
-        self._batches = self._histogram(contract.BATCH_SIZE)
-        self._queue = self._gauge(contract.QUEUE_DEPTH)
-        self._models = self._gauge(contract.MODEL_INFO)
-        self._rates = self._gauge(contract.MODEL_RATE)
-        self._gauge(contract.WORKERS).set(1)
-        self._gauge(contract.RELEASE_INFO).labels(release=release).set(1)
+        self._inference = self._histogram(metrics.INFERENCE_DURATION)
+        self._batches = self._histogram(metrics.BATCH_SIZE)
+        self._queue = self._gauge(metrics.QUEUE_DEPTH)
+        self._models = self._gauge(metrics.MODEL_INFO)
+        self._rates = self._gauge(metrics.MODEL_RATE)
+        self._gauge(metrics.WORKERS).set(1)
+        self._gauge(metrics.RELEASE_INFO).labels(release=release).set(1)
         self.request = self._requests.count
 
     def loaded(
@@ -107,7 +107,7 @@ class _Requests(Collector):
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, int, str], list[int]] = {}
         self._durations: dict[tuple[str, str, str], _Durations] = {}
-        self._bounds = contract.REQUEST_DURATION.buckets
+        self._bounds = metrics.REQUEST_DURATION.buckets
 
     def count(self, model: str, route: str, code: int, traffic: str, duration_s: float) -> None:
         try:
@@ -122,7 +122,7 @@ class _Requests(Collector):
         durations.counts[bisect_left(self._bounds, duration_s)] += 1
 
     def collect(self) -> Iterator[prometheus_client.Metric]:
-        total, duration = contract.REQUESTS_TOTAL, contract.REQUEST_DURATION
+        total, duration = metrics.REQUESTS_TOTAL, metrics.REQUEST_DURATION
         requests = CounterMetricFamily(total.name, total.meaning, labels=total.labels)
         for (model, route, code, traffic), (count,) in self._counts.items():
             requests.add_metric((model, route, str(code), traffic), count)

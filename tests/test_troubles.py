@@ -18,7 +18,13 @@ HOLE = "…"
 
 PROGRAMS = (
     *("bentos/**/*.py", "infra/**/*.py", "tools/setup/*.py"),
-    *("service/*.py", "service/runtimes/*.py", "service/api/docs.py", "service/api/info.py"),
+    *(
+        "service/*.py",
+        "service/contract/*.py",
+        "service/runtimes/*.py",
+        "service/api/docs.py",
+        "service/api/info.py",
+    ),
     *("loadtests/*.py", "loadtests/report/__main__.py", "cameratraps/*.py"),
 )
 SCRIPTS = ("tools/setup/*.sh", "Makefile")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from service import contract, proof
 from service.api import bodies, ui
+from service.contract import metrics
 
 PREDICT = "/v1/adder/predict"
 BATCH = "/v1/adder/predict/batch"
@@ -643,7 +644,7 @@ def test_requests_are_counted_by_model_route_code_and_traffic(start, token_for):
 def test_a_scrape_shows_every_metric_of_the_contract_with_its_labels(service):
     service.post(PREDICT, json=ROW)
     scrape = service.scrape()
-    for metric in contract.SERVED_METRICS:
+    for metric in metrics.SERVED_METRICS:
         suffix = "_count" if metric.kind == "histogram" else ""
         name = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
         assert f"# TYPE {metric.name} {metric.kind}" in scrape or f"# TYPE {name}" in scrape

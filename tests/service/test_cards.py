@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from service import cards, contract
+from service import cards
 from service.cards import Cards
+from service.contract import metrics
 from service.telemetry import Metrics
 
 ADDRESS = "0000:01:00.0"
@@ -28,7 +29,7 @@ def test_every_metric_of_the_card_is_read_in_its_base_unit(rx580):
         ("bentofleet_card_clock_hertz", ADDRESS, "core"): 1.34e9,
         ("bentofleet_card_clock_hertz", ADDRESS, "memory"): 2e9,
     }
-    assert {name for name, *_ in found} == {metric.name for metric in contract.CARD_METRICS}
+    assert {name for name, *_ in found} == {metric.name for metric in metrics.CARD_METRICS}
 
 
 def test_newer_kernels_tell_the_power_in_another_file(rx580, card):
@@ -79,7 +80,7 @@ def test_a_scrape_shows_the_card_by_its_address(rx580, monkeypatch):
     text = scrape(Metrics("r1"))
     assert f'bentofleet_card_busy_ratio{{card="{ADDRESS}"}} 0.87' in text
     assert f'bentofleet_card_clock_hertz{{card="{ADDRESS}",clock="memory"}} 2e+09' in text
-    for metric in contract.CARD_METRICS:
+    for metric in metrics.CARD_METRICS:
         assert f"# TYPE {metric.name} gauge" in text
 
 
@@ -115,7 +116,7 @@ def test_a_driver_that_takes_long_holds_up_no_scrape_and_its_answer_is_in_the_ne
     first, last = asyncio.run(three_scrapes())
     assert first == []
     assert len(reads) == 1
-    assert {family.name for family in last} == {metric.name for metric in contract.CARD_METRICS}
+    assert {family.name for family in last} == {metric.name for metric in metrics.CARD_METRICS}
 
 
 def test_an_old_reading_is_shown_no_longer(rx580, monkeypatch):

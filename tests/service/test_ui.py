@@ -57,7 +57,7 @@ def test_the_page_is_open_and_asks_for_no_token(start):
 
 
 @pytest.mark.parametrize(
-    "path", ["/ui/", "/ui/index.html", "/ui/other.js", "/ui/%2e%2e/app.py", "/ui/../contract.py"]
+    "path", ["/ui/", "/ui/index.html", "/ui/other.js", "/ui/%2e%2e/app.py", "/ui/../settings.py"]
 )
 def test_there_is_nothing_else_below_it(service, path):
     answer = service.get(path)
