@@ -45,6 +45,12 @@ _FOLDER_CURES = {
 }
 
 
+def last_line(complaint: str) -> str:
+    """The last line that says something, at most 300 characters of it."""
+    lines = [line for line in complaint.splitlines() if line.strip()]
+    return lines[-1].strip()[:300] if lines else "no message"
+
+
 def cure(said: Mapping[str, str], otherwise: str) -> str:
     """What to do about engines of which none serves.
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from infra.complaints import last_line
 from infra.config import Stack
 from infra.config_edge import PORTS, SELF_SIGNED
 from infra.connection import Connection, HostError, connect
@@ -98,8 +99,8 @@ def _ask(settings: Stack, host: Host, connection: Connection) -> Iterator[Findin
     answered_s = time.time()
     told = facts.parse(done.out)
     if not told.is_whole:
-        last = next(iter(done.err.strip().splitlines()[-1:]), "no message")
-        yield CUT_OFF.found(got=f"exit status {done.status}: {last[:300]}")
+        last = last_line(done.err)
+        yield CUT_OFF.found(got=f"exit status {done.status}: {last}")
     if host.connection == "ssh":
         yield ok("ssh.open", f"as {told.one('user') or host.user}")
         yield from line.check(connection)

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from infra import certificates, stack_file, token_keys, versions
+from infra.complaints import last_line
 from infra.config import Stack
 from infra.config_edge import OWN
 from infra.doctor import expiry
@@ -104,8 +105,7 @@ def of_mesa(root: Path) -> Iterator[Finding]:
         if found.returncode == 0:
             yield from card.check_mesa(found.stdout.strip())
         else:
-            said = next(iter(found.stderr.strip().splitlines()[-1:]), "no message")
-            yield card.MESA_UNCHECKED.found(got=said)
+            yield card.MESA_UNCHECKED.found(got=last_line(found.stderr))
 
 
 def of_keys(keys: Mapping[str, object], *, needed: bool) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from infra import complaints
+from infra.complaints import last_line
 from infra.images import layers
 from infra.images.engine import Engine
 from infra.images.layers import Layer
@@ -153,9 +154,9 @@ def _run(engine: Engine, tag: str, *arguments: str) -> None:
         )
         raise NotExported(msg) from e
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        said = last_line(done.stderr)
         cure = complaints.cure({engine.name: done.stderr}, otherwise="Run `make image`.")
-        raise NotExported(f"{engine.name}: does not give image {tag} out ({said[:300]}). {cure}")
+        raise NotExported(f"{engine.name}: does not give image {tag} out ({said}). {cure}")
 
 
 def _hex(digest: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from infra import complaints
+from infra.complaints import last_line
 from infra.images import archive, bundle, inputs, layers, manifest
 from infra.images import engine as engines
 from infra.images.engine import Engine
@@ -195,7 +196,7 @@ def _load(engine: Engine, path: Path) -> None:
         )
         raise ValueError(msg) from e
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
+        said = last_line(done.stderr)
         msg = f"{engine.name}: does not load {path} ({said}). Mend that and run it again."
         cure = complaints.cure({engine.name: done.stderr}, "")
         raise ValueError(f"{msg} {cure}".rstrip())

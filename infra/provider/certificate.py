@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.commands import certificate, files
 from infra.commands.certificate import Found
+from infra.complaints import last_line
 from infra.config_edge import NO_TLS, OWN
 from infra.connection import HostError
 from infra.provider.machine import NOT_THERE, Machine
@@ -80,8 +81,8 @@ def _find(machine: Machine) -> Found | None:
     if done.status == NOT_THERE:
         return None
     if done.status != 0:
-        said = done.err.strip().splitlines() or ["no message"]
-        raise HostError(f"{machine.host.name}: cannot read {_path(machine)} ({said[-1]}).")
+        said = last_line(done.err)
+        raise HostError(f"{machine.host.name}: cannot read {_path(machine)} ({said}).")
     return certificate.parse(done.out)
 
 
@@ -97,9 +98,9 @@ def _make(machine: Machine, inputs: Inputs, path: PurePosixPath) -> None:
     asked = certificate.request(machine.host.name, _addresses(machine, inputs))
     done = machine.connection.run(argv, asked)
     if done.status != 0:
-        said = done.err.strip().splitlines() or ["no message"]
+        said = last_line(done.err)
         msg = (
-            f"{machine.host.name}: no certificate could be made ({said[-1]}). Look whether the "
+            f"{machine.host.name}: no certificate could be made ({said}). Look whether the "
             "edge's image is well, `make image up`, or give one: `edge.tls.certificate: own`."
         )
         raise Refused(msg)

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from infra.commands import containers, images
+from infra.complaints import last_line
 from infra.connection import HostError
 from infra.provider.machine import Machine
 from infra.provider.plan import Plan
@@ -70,9 +71,8 @@ def _remove_others(machine: Machine, repository: str, kept: set[str], in_use: se
         done = machine.connection.run(containers.remove_tag(machine.engine, tag))
         # a container that is none of the stack's may hold it: it goes with a later release
         if done.status != 0 and not images.is_in_use(done.err):
-            lines = done.err.strip().splitlines() or ["no message"]
             msg = (
-                f"{machine.host.name}: cannot remove the old image {tag} ({lines[-1][:300]}). "
-                "Look whether the container engine is well."
+                f"{machine.host.name}: cannot remove the old image {tag} "
+                f"({last_line(done.err)}). Look whether the container engine is well."
             )
             raise HostError(msg)

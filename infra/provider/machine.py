@@ -14,6 +14,7 @@ from typing import Any
 from infra import complaints
 from infra.commands import containers, edge, files
 from infra.commands.containers import Container, Running
+from infra.complaints import last_line
 from infra.connection import Connection, HostError, Unreachable, connect
 from infra.host import Host, Paths
 
@@ -47,7 +48,7 @@ class Machine:
         """
         done = self.connection.run(argv, stdin, timeout_s)
         if done.status != 0:
-            raise HostError(f"{self.host.name}: {_short(argv)} failed ({_last_line(done.err)}).")
+            raise HostError(f"{self.host.name}: {_short(argv)} failed ({last_line(done.err)}).")
         return done.out
 
     # -- files ----------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ class Machine:
         if done.status == NOT_THERE:
             return None
         if done.status != 0:
-            raise HostError(f"{self.host.name}: cannot read {path} ({_last_line(done.err)}).")
+            raise HostError(f"{self.host.name}: cannot read {path} ({last_line(done.err)}).")
         return done.out
 
     def write(self, path: PurePosixPath, content: str, mode: str = "0644") -> None:
@@ -83,7 +84,7 @@ class Machine:
         done = self.connection.run(containers.inspect(self.engine, ids))
         if done.status != 0 and not containers.is_gone(done.err):  # one went between the two calls
             raise HostError(
-                f"{self.host.name}: cannot look at containers ({_last_line(done.err)}). "
+                f"{self.host.name}: cannot look at containers ({last_line(done.err)}). "
                 "Look whether the container engine is well."
             )
         return containers.parse_inspect(done.out)
@@ -115,7 +116,7 @@ class Machine:
         done = self.connection.run(containers.remove(self.engine, name))
         if done.status != 0 and not containers.is_gone(done.err):
             raise HostError(
-                f"{self.host.name}: cannot remove container {name} ({_last_line(done.err)})."
+                f"{self.host.name}: cannot remove container {name} ({last_line(done.err)})."
             )
 
     def last_words(self, name: str) -> str:
@@ -238,7 +239,7 @@ def _silence(connection: Connection, engine: str) -> str | None:
         done = connection.run(containers.version(engine), timeout_s=ENGINE_TIMEOUT_S)
     except Unreachable:
         return f"no answer in {ENGINE_TIMEOUT_S:.0f} s"
-    return None if done.status == 0 else _last_line(done.err)
+    return None if done.status == 0 else last_line(done.err)
 
 
 def wait_until(
@@ -254,8 +255,3 @@ def wait_until(
 
 def _short(argv: Sequence[str]) -> str:
     return f"`{' '.join(argv[:3])}`" if argv[0] != "sh" else "a file command"
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else "no message"

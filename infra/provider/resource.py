@@ -115,11 +115,14 @@ def remove(resource: Resource, state: Plain, console: Console) -> None:
         raise type(e)(msg) from e
 
 
+def host_of(values: Plain) -> Host:
+    """The host of a resource that lives on one, with the id of the machine that was prepared."""
+    return Host.from_inputs({**values["host"], "machine_id": values.get("machine_id")})
+
+
 def machine_of(values: Plain) -> Machine:
     """The machine of a resource that lives on one host."""
-    host = dict(values["host"])
-    host["machine_id"] = values.get("machine_id")
-    return open_machine(Host.from_inputs(host))
+    return open_machine(host_of(values))
 
 
 def differs(found: object, declared: object, what: str) -> str:

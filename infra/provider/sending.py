@@ -14,6 +14,7 @@ from pathlib import Path
 
 from infra import complaints
 from infra.commands import containers, images
+from infra.complaints import last_line
 from infra.connection import Unreachable
 from infra.images import archive, layers
 from infra.images import engine as engines
@@ -175,9 +176,8 @@ class Sending:
         timeout_s = _time_for(part) + images.KILL_S
         done = self._machine.connection.run(argv, stdin, timeout_s)
         if done.status != 0:
-            lines = [line for line in done.err.splitlines() if line.strip()] or ["no message"]
             cure = complaints.cure({self._machine.engine: done.err}, "")
-            raise _PullFailed(lines[-1].strip()[:300], cure)
+            raise _PullFailed(last_line(done.err), cure)
 
     def _given_up(self, error: Exception) -> Exception:
         if not isinstance(error, _PullFailed):

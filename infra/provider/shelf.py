@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from infra import complaints
 from infra.commands import containers, files, images
+from infra.complaints import last_line
 from infra.images import engine as engines
 from infra.images import export
 from infra.images.engine import Engine
@@ -88,7 +89,8 @@ class Shelf:
         if done.status != 0:
             msg = (
                 f"{machine.host.name}: image {name}: the engine did not pull it "
-                f"({_last(done.err)}). Look whether the host reaches the registry and may read it."
+                f"({last_line(done.err)}). Look whether the host reaches the registry and may "
+                "read it."
             )
             raise Refused(_cured(msg, machine.engine, done.err))
         machine.run(containers.tag_image(machine.engine, reference, tag))
@@ -140,8 +142,8 @@ class Shelf:
                 engine.ask(*containers.remove_tag(engine.name, name)[1:])
         if done.returncode != 0:
             msg = (
-                f"{name}: was not pushed ({_last(done.stderr)}). Look whether this machine reaches "
-                "the registry and may write to it."
+                f"{name}: was not pushed ({last_line(done.stderr)}). Look whether this machine "
+                "reaches the registry and may write to it."
             )
             raise Refused(_cured(msg, engine.name, done.stderr))
         return _digest(folder / "digest", done.stdout)
@@ -154,11 +156,6 @@ def _digest(file: Path, said: str) -> str:
     if not found:
         raise Refused("images: the engine told no digest of what it pushed. Run it again.")
     return str(found[-1])
-
-
-def _last(complaint: str) -> str:
-    lines = [line for line in complaint.splitlines() if line.strip()] or ["no message"]
-    return lines[-1].strip()[:300]
 
 
 def _cured(message: str, engine: str, complaint: str) -> str:

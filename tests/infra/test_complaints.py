@@ -161,3 +161,19 @@ def test_each_engine_gets_its_own_cure_and_none_is_told_twice() -> None:
 )
 def test_a_folder_that_cannot_be_written_to_has_its_cure(complaint: str, cure: str) -> None:
     assert complaints.folder_cure("/srv/a b", complaint) == cure
+
+
+@pytest.mark.parametrize(
+    ("complaint", "told"),
+    [
+        ("one\ntwo  \n\n", "two"),
+        ("", "no message"),
+        ("\n \n", "no message"),
+        ("x" * 400, "x" * 300),
+    ],
+    ids=["the last", "none", "blank", "long"],
+)
+def test_of_a_complaint_the_last_line_that_says_something_is_told(
+    complaint: str, told: str
+) -> None:
+    assert complaints.last_line(complaint) == told

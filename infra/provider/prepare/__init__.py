@@ -11,7 +11,7 @@ from infra.host import Host
 from infra.provider.console import Console
 from infra.provider.machine import Machine, open_machine
 from infra.provider.prepare import checks, install, made, timekeeping, unit
-from infra.provider.prepare.host import Found, find, host_of
+from infra.provider.prepare.host import Found, find
 from infra.provider.prepare.made import Made
 from infra.provider.resource import (
     AS_DECLARED,
@@ -19,6 +19,7 @@ from infra.provider.resource import (
     Refused,
     Resource,
     differs,
+    host_of,
     look_at_file,
     out_of_range,
 )

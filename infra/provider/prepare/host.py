@@ -8,7 +8,6 @@ from infra.commands.survey import Facts
 from infra.connection import connect
 from infra.host import Host
 from infra.provider.machine import ENGINES, Machine, wanted_engine
-from infra.provider.resource import Plain
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,6 @@ class Found:
         """Whether one is installed that may be used."""
         wanted = [self.asked_engine] if self.asked_engine else ENGINES
         return any(self.bare.connection.has(engine) for engine in wanted)
-
-
-def host_of(values: Plain) -> Host:
-    """The host of a resource, with the id of the machine that was prepared."""
-    return Host.from_inputs({**values["host"], "machine_id": values.get("machine_id")})
 
 
 def find(host: Host) -> Found:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from infra.commands import files, groups, packages
+from infra.complaints import last_line
 from infra.connection import HostError
 from infra.provider.console import Console
 from infra.provider.machine import Machine
@@ -151,9 +152,8 @@ def _purge(machine: Machine, ours: Sequence[str], console: Console) -> None:
     console.say(f"{name}: removing {', '.join(going)}")
     done = machine.connection.run(packages.purge(going), timeout_s=packages.INSTALL_TIMEOUT_S)
     if done.status != 0:
-        lines = done.err.strip().splitlines() or ["no message"]
         msg = (
-            f"{name}: apt cannot remove {', '.join(going)} ({lines[-1][:LAST_WORDS]}). Mend that "
+            f"{name}: apt cannot remove {', '.join(going)} ({last_line(done.err)}). Mend that "
             "there, mostly with `sudo apt-get -f install`, then run `make destroy` again."
         )
         raise HostError(msg)
