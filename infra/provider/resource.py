@@ -99,7 +99,7 @@ def remove(resource: Resource, state: Plain, console: Console) -> None:
     Raises:
         HostError: the host cannot be worked on; names the two ways out.
     """
-    name = str((state.get("host") or {}).get("name", ""))
+    name = host_name(state)
     if name and is_forgotten(name):
         console.warn(f"{name}: given up ({FORGET}). What the stack put there stays.")
         return
@@ -113,6 +113,11 @@ def remove(resource: Resource, state: Plain, console: Console) -> None:
             f"again; if it never comes back, run it with {FORGET}={name}."
         )
         raise type(e)(msg) from e
+
+
+def host_name(values: Plain) -> str:
+    """The name of the host that a resource lives on; empty where it is the whole stack's."""
+    return str((values.get("host") or {}).get("name", ""))
 
 
 def host_of(values: Plain) -> Host:

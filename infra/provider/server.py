@@ -23,6 +23,7 @@ from infra.provider.resource import (
     STATUS,
     Refused,
     Resource,
+    host_name,
     is_out,
     remove,
 )
@@ -131,7 +132,7 @@ class BentofleetProvider(sdk.Provider):
         """Removes a resource."""
         state = values.plain(values.known(request.properties))
         resource, console = self._resource(request.type), self._console(request.urn)
-        host, name = _host_of(state), self._names.get(str(state.get("machine_id")))
+        host, name = host_name(state), self._names.get(str(state.get("machine_id")))
         if host and name and name != host:
             console.warn(f"{host}: its machine is {name} by now. What is there stays, for {name}.")
             return
@@ -153,11 +154,6 @@ class BentofleetProvider(sdk.Provider):
 def _state(inputs: Properties, outputs: dict[str, Any]) -> Properties:
     """The state after a success: inputs as they came (secrets stay secret), then outputs."""
     return {**inputs, **values.properties({STATUS: ANSWERS, **outputs})}
-
-
-def _host_of(state: dict[str, Any]) -> str:
-    """The name of the host that a resource lives on; empty where it is the whole stack's."""
-    return str((state.get("host") or {}).get("name", ""))
 
 
 def _details(

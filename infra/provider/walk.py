@@ -109,9 +109,8 @@ class Walk:
         traffic.restore(machine, was)
         try:
             self._measure(machine, slot, was)
-        except (
-            floor.TooSlow
-        ):  # once more before it is condemned: something may have been in its way
+        except floor.TooSlow:
+            # Once more before it is condemned: something may have been in its way.
             replicas.remove(
                 machine, replicas.in_slot(slot), timeout_s=replicas.CANDIDATE_STOP_TIMEOUT_S
             )
