@@ -9,10 +9,12 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from bentos.catalog import MODELS
-from infra import config_hosts, config_images, faults
+from infra import config_analysis, config_edge, config_hosts, config_images, config_rollout, faults
+from infra.config_analysis import Analysis
 from infra.config_edge import OWN, PORTS, Edge
 from infra.config_hosts import HostEntry
 from infra.config_images import Images
+from infra.config_rollout import Rollout
 from infra.section import Section
 from loadtests import slo as slos
 from service import contract
@@ -64,27 +66,6 @@ class Gate(Section):
     )
 
 
-class Rollout(Section):
-    """How a candidate becomes live."""
-
-    keep: int = Field(default=3, ge=1, le=50, description="releases whose images are kept")
-    parallel: int = Field(
-        default=10, ge=1, le=100, description="hosts worked on at a time, after the first"
-    )
-    ready_timeout_s: int = Field(
-        default=120, ge=5, le=3600, description="time in which a replica must become ready"
-    )
-    drain_timeout_s: int = Field(
-        default=60, ge=1, le=3600, description="time the old release has to finish its requests"
-    )
-    floor: float = Field(
-        default=0.3,
-        ge=0,
-        le=1,
-        description="least share of a host's recorded rate that a candidate must reach; 0: any",
-    )
-
-
 class Slo(Section):
     """What the service promises, and so what the gate demands."""
 
@@ -112,6 +93,7 @@ class LocalStack(Section):
     edge: Edge = Field(default_factory=Edge)
     gate: Gate = Field(default_factory=Gate)
     rollout: Rollout = Field(default_factory=Rollout)
+    analysis: Analysis = Field(default_factory=Analysis)
     slo: Slo = Field(default_factory=Slo)
 
 
@@ -212,8 +194,8 @@ def _models_are_known_and_named_once(stack: LocalStack) -> Iterator[str]:
 
 
 def _ports_do_not_collide(stack: LocalStack) -> Iterator[str]:
-    first = stack.edge.ports_from
-    for key, port in stack.edge.listens_on.items():
+    first, inner = stack.edge.ports_from, stack.edge.inner_ports
+    for key, port in (*stack.edge.listens_on.items(), *inner.items()):
         if first <= port < first + PORTS:
             yield (
                 f"{key}: lies in the range of edge.ports_from (got {port}). "
@@ -224,6 +206,12 @@ def _ports_do_not_collide(stack: LocalStack) -> Iterator[str]:
             f"edge.tls.http_port: is edge.port too (got {stack.edge.port}). Give one of them "
             "another, for instance `edge.port: 8443`, or write `edge.tls.redirect: false`."
         )
+    for key, port in stack.edge.listens_on.items():
+        if port in inner.values():
+            yield (
+                f"{key}: is one of the ports between hosts too (got {port}). "
+                "Give another, or another `edge.inner_ports_from`."
+            )
 
 
 def _certificate_is_named_once(stack: LocalStack) -> Iterator[str]:
@@ -273,9 +261,12 @@ def _gate_can_reach_a_verdict(stack: LocalStack) -> Iterator[str]:
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[LocalStack], Iterator[str]]], ...] = (
     (("hosts",), _hosts_are_told_apart),
     (("hosts",), lambda stack: config_hosts.contradictions(stack.hosts)),
+    (("hosts", "edge.floating"), lambda s: config_edge.contradictions(s.edge, s.hosts)),
+    (("rollout",), lambda stack: config_rollout.contradictions(stack.rollout)),
+    (("analysis",), lambda stack: config_analysis.contradictions(stack.analysis)),
     (("service.models",), _models_are_known_and_named_once),
     (("images",), lambda stack: config_images.contradictions(stack.images)),
-    (("edge.port", "edge.ports_from", "edge.tls"), _ports_do_not_collide),
+    (("edge.port", "edge.ports_from", "edge.inner_ports_from", "edge.tls"), _ports_do_not_collide),
     (("edge.tls",), _certificate_is_named_once),
     (("edge.rate_limit", "service.auth"), _tokens_that_are_limited_are_asked_for),
     (("rollout.drain_timeout_s", "service.models"), _drain_outlasts_a_request),

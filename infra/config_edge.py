@@ -1,10 +1,13 @@
 """The part of a stack's file that is about the proxy: `edge`, with every bound and default."""
 
+import ipaddress
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from infra import addresses
+from infra import addresses, faults
+from infra.config_hosts import HostEntry
 from infra.section import Section
 from service import contract
 
@@ -89,6 +92,33 @@ class RateLimit(Section):
     period_s: int = Field(default=10, ge=1, le=3600, description="length of the period")
 
 
+def _with_prefix(text: str) -> str:
+    try:
+        if "/" in text:
+            ipaddress.ip_interface(text)
+            return text
+    except ValueError:
+        pass
+    raise ValueError(
+        f"is no IP address with its prefix (got {faults.shown(text)}). "
+        "Write it as in 192.0.2.10/24."
+    )
+
+
+class Floating(Section):
+    """An address that is always at an entry that lives (VRRP, by keepalived)."""
+
+    address: Annotated[str, AfterValidator(_with_prefix)] = Field(
+        description="IP address with the network's prefix, such as `192.0.2.10/24`"
+    )
+    interface: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]{1,15}$", description="the entries' network card, such as `eth0`"
+    )
+    router_id: int = Field(
+        default=51, ge=1, le=255, description="number of this address in its network (VRRP)"
+    )
+
+
 class Edge(Section):
     """The proxy in front of the replicas."""
 
@@ -108,6 +138,16 @@ class Edge(Section):
         le=65536 - PORTS,
         description="first of the 100 loopback ports used for replicas, metrics and candidates",
     )
+    inner_ports_from: int = Field(
+        default=8444,
+        ge=1024,
+        le=65534,
+        description="first of the two ports by which hosts of the stack reach each other, by TLS; "
+        "open between them only",
+    )
+    floating: Floating | None = Field(
+        default=None, description="an address that moves between entries; null: none"
+    )
     tls: Tls = Field(default_factory=Tls)
     limits: Limits = Field(default_factory=Limits)
     rate_limit: RateLimit = Field(default_factory=RateLimit)
@@ -121,6 +161,30 @@ class Edge(Section):
         return ports
 
     @property
+    def inner_ports(self) -> dict[str, int]:
+        """The ports between hosts, one for each slot, by the key that gives them."""
+        first = self.inner_ports_from
+        return {"edge.inner_ports_from": first, "edge.inner_ports_from + 1": first + 1}
+
+    @property
     def has_tls(self) -> bool:
         """Whether users speak TLS."""
         return self.tls.certificate != NO_TLS
+
+
+def contradictions(edge: Edge, hosts: Sequence[HostEntry]) -> Iterator[str]:
+    """One line for each thing that edge and hosts together make impossible."""
+    if edge.floating is None:
+        return
+    entries = [host for host in hosts if host.entry and not host.out]
+    if len(entries) < 2:
+        yield (
+            f"edge.floating: has nowhere to move (got {len(entries)} hosts with `entry: true`). "
+            "Name two, or remove it."
+        )
+    for host in entries:
+        if host.connection == "ssh" and not host.sudo and host.user != "root":
+            yield (
+                f"edge.floating: {host.name} is worked on without root, which cannot move an "
+                "address. Write `sudo: true` for it, or use a DNS name with two records."
+            )

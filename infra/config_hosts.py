@@ -73,6 +73,16 @@ class HostEntry(Section):
     engine: Literal["auto", "docker", "podman"] = Field(
         default="auto", description="container engine; `auto`: the one that is there"
     )
+    entry: bool = Field(
+        default=False,
+        description="takes the users' traffic for the whole stack; where no host says so, the "
+        "first one that takes part",
+    )
+    inner_address: Address | None = Field(
+        default=None,
+        description="IP address or DNS name by which the stack's other hosts reach it; null: "
+        "`address`",
+    )
     out: bool = Field(
         default=False, description="takes the host out of traffic, walk and checks; it stays as is"
     )
@@ -88,6 +98,13 @@ def contradictions(hosts: Sequence[HostEntry]) -> Iterator[str]:
         yield from (f"hosts: {host.name}: {line}" for line in _of_one(host))
     if hosts and all(host.out for host in hosts):
         yield "hosts: every host is out. Leave at least one without `out: true`."
+        return
+    entries = [host for host in hosts if host.entry]
+    if entries and all(host.out for host in entries):
+        yield (
+            f"hosts: every entry is out (got {entries[0].name}). "
+            "Write `entry: true` for a host that takes part."
+        )
 
 
 def _of_one(host: HostEntry) -> Iterator[str]:

@@ -127,6 +127,8 @@ class Host:
         boot_timeout_s: how long a host that refuses connections is asked again.
         software_device: for tests, a processor may stand in for the card.
         engine: `docker`, `podman`, or `auto` for the one that is there.
+        entry: takes the users' traffic for the whole stack.
+        inner_address: by which the stack's other hosts reach it; None: `address`.
         out: no part of traffic, walk and checks; it stays as it is.
         machine_id: the machine's own id when it was prepared; None before that.
     """
@@ -147,6 +149,8 @@ class Host:
     boot_timeout_s: float = 20
     software_device: bool = False
     engine: str = "auto"
+    entry: bool = False
+    inner_address: str | None = None
     out: bool = False
     machine_id: str | None = None
 
