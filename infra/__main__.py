@@ -1,10 +1,11 @@
 """The Pulumi program: reads the stack's configuration and declares it. `pulumi up` runs this."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
 
-from infra import addresses, stack
+from infra import addresses, hours, stack
 from infra.images import manifest
 from infra.resources.muster import muster
 from infra.targets import local
@@ -18,6 +19,9 @@ def main() -> None:
     try:
         name = pulumi.get_stack()
         wanted, secrets = stack.read(name, settings)
+        is_preview = pulumi.runtime.is_dry_run()
+        if held := hours.hold(wanted.rollout.hours, datetime.now(UTC), is_preview=is_preview):
+            pulumi.log.warn(held)
         hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
         images = manifest.load_fresh(ROOT, {"edge", *(host.accelerator for host in hosts)})
         muster(hosts, wanted.edge)

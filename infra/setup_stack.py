@@ -58,12 +58,17 @@ def _checked(stack: str) -> str:
 
 
 def this_machine() -> dict[str, Any]:
-    """The demo's configuration: this machine, reached over loopback, a short gate."""
+    """The demo's configuration: this machine, reached over loopback, a short gate and canary."""
     return {
         "kind": "local",
         "hosts": [{"name": "here", "address": "127.0.0.1", "connection": "local"}],
         "edge": {"address": "127.0.0.1"},
         "gate": {"profile": "short"},
+        "rollout": {
+            "canary": [{"weight": 20, "hold_s": 15}],
+            "settle_s": 2,
+            "min_samples": 100,
+        },
     }
 
 
