@@ -15,7 +15,7 @@ RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
 .PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image serve token \
-        doctor preview up refresh destroy status unlock logs load report bundle unbundle
+        doctor preview up promote refresh destroy status unlock logs load report bundle unbundle
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -114,6 +114,12 @@ preview: .env ## what `make up` would change; ARGS=--refresh looks at the hosts 
 	$(PULUMI) preview --stack $(STACK) $(ARGS)
 
 up: .env ## release what build/images.json names
+	@$(RUN) python -m infra.unlock --stack $(STACK) --if-dead
+	$(PULUMI) up --stack $(STACK) $(ARGS)
+
+promote: .env ## release what another stack serves, the same image: FROM=staging
+	@test -n "$(FROM)" || { echo "promote: no stack was named. Run make promote FROM=… STACK=…."; exit 2; }
+	@$(RUN) python -m infra.promote --from $(FROM) --stack $(STACK)
 	@$(RUN) python -m infra.unlock --stack $(STACK) --if-dead
 	$(PULUMI) up --stack $(STACK) $(ARGS)
 
