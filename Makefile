@@ -14,11 +14,11 @@ KEY ?= build/keys/token-key.pem
 RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
-.PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image serve token \
-        doctor preview up promote refresh destroy status unlock logs load report bundle unbundle
+.PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image stack serve token \
+        doctor preview up promote refresh destroy status unlock certificates logs load report bundle unbundle
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@printf '\nSTACK=%s chooses the stack, ARGS="…" is passed on: make up ARGS=--yes\n' '$(STACK)'
 
 setup: ## get what is missing: uv, Python packages, Pulumi, a container engine, .env
@@ -58,7 +58,7 @@ check: ## format, lint, types, layers, generated files, shell scripts
 	uv run --no-sync python -m infra.images.requirements --check
 	uv run --no-sync pytest -q tests/test_layers.py tests/test_dependencies.py tests/infra/test_reference.py \
 	    tests/service/test_api_page.py::test_the_page_is_up_to_date
-	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch infra/doctor/gather.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck -x tools/setup/*.sh infra/images/edge/start infra/images/edge/watch infra/images/edge/answers infra/doctor/gather.sh .ci/run; \
 	else echo "check: shellcheck is not installed, the shell scripts were not checked"; fi
 
 lock: ## write what is made from uv.lock: service/requirements.txt
@@ -101,6 +101,9 @@ image: .env ## the images whose inputs changed: what STACK's hosts need, or ACCE
 	$(RUN) python -m infra.images.build \
 	    $(if $(ACCELERATOR),edge $(patsubst cpu,service,$(ACCELERATOR)),--stack $(STACK))
 
+stack: .env ## Pulumi.STACK.yaml into the state, with keys for tokens; makes what is missing
+	@$(RUN) python -m infra.setup_stack --stack $(STACK)
+
 serve: $(KEY) ## bentoml serve on this machine, port 3000
 	$(RUN) bentoml serve $(ARGS)
 
@@ -134,6 +137,9 @@ status: .env ## release, weights, health and since when
 
 unlock: .env ## take a lock away that you know to be dead; make up clears its own by itself
 	@$(RUN) python -m infra.unlock --stack $(STACK)
+
+certificates: .env ## the public part of self-signed certificates, for curl and make load
+	@$(PULUMI) stack output certificates --stack $(STACK)
 
 logs: .env ## the containers' lines: HOST=name SINCE=10m
 	@$(RUN) python -m infra.logs --stack $(STACK) $(if $(HOST),--host $(HOST)) $(if $(SINCE),--since $(SINCE)) $(ARGS)

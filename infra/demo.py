@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bentos.catalog import MODELS
 from bentos.spec import Table
-from infra import addresses, stack_file
+from infra import addresses, config_hosts, stack_file
 from infra.config import ConfigError, Stack
 from infra.config_edge import SELF_SIGNED
 from service import contract
@@ -33,8 +33,8 @@ def main() -> int:
 
 
 def _lines(name: str, stack: Stack) -> list[str]:
-    there = [host for host in stack.hosts if not host.out]
-    url = addresses.url(there[0].address, stack.edge.port, tls=stack.edge.has_tls)
+    entry = config_hosts.entries(stack.hosts)[0]
+    url = addresses.url(entry.address, stack.edge.port, tls=stack.edge.has_tls)
     report = stack_file.ROOT / "reports" / name / "latest"
     lines = [
         "",
@@ -45,7 +45,7 @@ def _lines(name: str, stack: Stack) -> list[str]:
     lines += ["Ask it (the token holds for 12 hours; `make token` gives another):", ""]
     lines += [f"  TOKEN={_token()}"] if stack.service.auth == "jwt" else []
     if stack.edge.tls.certificate == SELF_SIGNED:
-        lines += [f"  pulumi stack output certificates --stack {name} >{CERTIFICATES}"]
+        lines += [f"  make certificates STACK={name} >{CERTIFICATES}"]
     return lines + [_curl(url, model, stack) for model in stack.service.models]
 
 

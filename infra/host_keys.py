@@ -27,6 +27,12 @@ def public_key(text: str) -> str:
     return f"{found['kind']} {found['blob']}"
 
 
+def file_of(key: str) -> str:
+    """Where OpenSSH keeps a host's key of that kind; `ssh-keygen -lf` reads one at a time."""
+    kind = key.split(" ")[0].removeprefix("ssh-").split("-")[0]
+    return f"/etc/ssh/ssh_host_{kind}_key.pub"
+
+
 def fingerprint(key: str) -> str:
     """What `ssh-keygen -lf` shows of a public key: `SHA256:…`."""
     digest = hashlib.sha256(base64.b64decode(key.split(" ")[1])).digest()

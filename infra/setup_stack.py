@@ -42,7 +42,7 @@ def _make(stack: str) -> None:
     if not _is_in_state(stack):
         _pulumi("stack", "init", stack)
     if not {"bentofleet:tokens-jwks", "bentofleet:tokens-key"} <= keys.keys():
-        _say(f"{path.name}: keys for tokens made; the private one lies in build/keys, mode 0600")
+        _say(f"{path.name}: keys for tokens set; the private one lies in build/keys, mode 0600")
         key, jwks = _token_keys()
         _pulumi(
             "config", "set", "--plaintext", "bentofleet:tokens-jwks", "--stack", stack, stdin=jwks

@@ -1,5 +1,6 @@
 """Reads a stack's file without the engine, for commands that only look. Reads no secret."""
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from infra import addresses, config
 from infra.config import ConfigError, Stack
 from infra.host import Host
 from infra.targets import local
+
+_BOOLEAN, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
@@ -33,10 +36,11 @@ def load(stack: str) -> Stack:
     except ValueError as e:
         raise ConfigError([str(e)]) from e
     try:
-        content = yaml.load(path.read_text(), _EachKeyOnce)  # noqa: S506 - a SafeLoader
+        content = yaml.load(path.read_text(), _AsPulumi)  # noqa: S506 - a SafeLoader
     except FileNotFoundError as e:
-        others = sorted(p.name.split(".")[1] for p in ROOT.glob("Pulumi.*.yaml"))
-        known = ", ".join(n for n in others if n != "yaml") or "none yet"
+        files = [p.name for p in ROOT.glob("Pulumi.*.yaml")]
+        others = [n.removeprefix("Pulumi.").removesuffix(".yaml") for n in files]
+        known = ", ".join(sorted(n for n in others if not n.endswith(".example"))) or "none yet"
         msg = f"{path.name}: there is no such stack. Choose one with STACK=… (there is: {known})."
         raise ConfigError([msg]) from e
     except OSError as e:
@@ -83,8 +87,8 @@ def taking_part(hosts: list[Host]) -> list[Host]:
     return [host for host in hosts if not host.out]
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """YAML as Pulumi reads it: a key that stands twice in a mapping is an error."""
+class _AsPulumi(yaml.SafeLoader):
+    """YAML as Pulumi reads it: a key that stands twice is an error, and `off` a word (YAML 1.2)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping, after its keys were compared."""
@@ -99,3 +103,15 @@ class _EachKeyOnce(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_AsPulumi.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag != _BOOLEAN]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_AsPulumi.add_implicit_resolver(
+    _BOOLEAN, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+)
+_AsPulumi.add_implicit_resolver(
+    _FLOAT, re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 JWKS = "bentofleet:tokens-jwks"
 KEY = "bentofleet:tokens-key"
 
+_MAKE = "`make stack STACK=…`, or write `service.auth: off`"
 _SET_JWKS = f"`pulumi config set --plaintext {JWKS} < build/keys/jwks.json`"
 _SET_KEY = f"`pulumi config set --secret {KEY} < build/keys/token-key.pem`"
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "k")
@@ -47,7 +48,7 @@ def faults(jwks: str | None, key_pem: str | None, *, needed: bool) -> list[str]:
 def _jwks(text: str | None, lines: list[str], *, needed: bool) -> list[Jwk] | None:
     if not text or not text.strip():
         if needed:
-            lines.append(f"{JWKS}: is missing. Set it, {_SET_JWKS}, or `service.auth: off`.")
+            lines.append(f"{JWKS}: is missing. Set it and its private key with {_MAKE}.")
         return None
     try:
         document = json.loads(text)
@@ -111,10 +112,7 @@ def _key(
 ) -> Ed25519PrivateKey | RSAPrivateKey | None:
     if not text or not text.strip():
         if needed:
-            lines.append(
-                f"{KEY}: is missing. The gate signs its token with it: {_SET_KEY}, or "
-                "`service.auth: off`."
-            )
+            lines.append(f"{KEY}: is missing. The gate signs its token with it: {_MAKE}.")
         return None
     try:
         key = load_pem_private_key(text.encode(), password=None)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from ssl import SSLCertVerificationError
 from urllib.parse import urlsplit
 
 from loadtests.answers import short
@@ -67,6 +68,12 @@ def _get(
             return answer.status, named, answer.read()
         finally:
             connection.close()
+    except SSLCertVerificationError as error:
+        msg = (
+            f"{short(f'{base_url}: its certificate is not trusted ({error.verify_message}).')} "
+            "Name the one to trust in SSL_CERT_FILE; `make certificates` prints self-signed ones."
+        )
+        raise TargetError(msg) from error
     except (OSError, HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
         msg = f"{short(f'{base_url}: cannot be reached ({why}).')} Check that it runs."

@@ -102,7 +102,8 @@ def _host_key(door: Door, offered: asyncssh.SSHKey) -> str:
     if door.host_key is None:
         return (
             f"the host key of {door.place} is not known (got {shown}). If `ssh-keygen -lf "
-            f'/etc/ssh/ssh_host_*.pub` shows the same on the host, add `host_key: "{line}"` to it.'
+            f"{host_keys.file_of(line)}` shows the same on the host, "
+            f'add `host_key: "{line}"` to it.'
         )
     pinned = host_keys.fingerprint(door.host_key)
     return (

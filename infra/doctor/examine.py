@@ -51,6 +51,14 @@ OUT_OF_REACH = Kind(
 )
 
 
+OTHER_PORT = Kind(
+    "warning",
+    "edge.other-port",
+    "the edge runs, and does not listen on port {port} yet, which the stack's file names",
+    "`make up` lets it listen there; until then users reach it where it was.",
+)
+
+
 @dataclass(frozen=True)
 class Report:
     """What was found on one machine.
@@ -106,7 +114,10 @@ def _ask(settings: Stack, host: Host, connection: Connection) -> Iterator[Findin
         yield from line.check(connection)
     yield from of_facts(told, asks, asked_s, answered_s)
     if ports.edge_runs(told, asks):
-        yield from _of_edge(settings, host, connection)
+        if ports.edge_listens(told, settings.edge.port):
+            yield from _of_edge(settings, host, connection)
+        else:
+            yield OTHER_PORT.found(port=settings.edge.port)
 
 
 def wanted(settings: Stack, host: Host, connection: Connection) -> Wanted:

@@ -151,10 +151,16 @@ def service_inputs(root: Path, accelerator: str = contract.CPU) -> dict[str, str
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Builds what was asked for; one line and exit code 1 where that fails."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", nargs="*", choices=[*WHAT, []], help="default: service and edge")
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.images.build", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument(
+        "what", nargs="*", metavar="IMAGE", help=f"{', '.join(WHAT)}; default: service and edge"
+    )
     parser.add_argument("--stack", help="builds what the hosts of this stack need")
     options = parser.parse_args(arguments)
+    if unknown := [name for name in options.what if name not in WHAT]:
+        parser.error(f"there is no such image (got {unknown[0]}). Name one of {', '.join(WHAT)}.")
     try:
         _build(options.what or _needed(options.stack), Path.cwd())
     except (ValueError, logs.Failed) as error:

@@ -36,8 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the file and says where; exit code 1 and one line where that fails."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--to", type=Path, help=f"folder, such as the stick's; default: {FOLDER}")
-    folder = parser.parse_args(arguments).to or Path(FOLDER)
+    given = parser.parse_args(arguments).to
+    folder = given or Path(FOLDER)
     try:
+        if given is not None:
+            _refuse_missing(given)
         path = make(Path.cwd(), folder)
     except (ValueError, NotPacked) as e:
         sys.stderr.write(f"{e}\n")
@@ -49,8 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     size_mb = path.stat().st_size / MB
-    sys.stdout.write(f"{path}: {size_mb:.0f} MB. There: make unbundle FILE={path.name}\n")
+    sys.stdout.write(f"{path}: {size_mb:.0f} MB. There: make unbundle FILE={path}\n")
     return 0
+
+
+def _refuse_missing(folder: Path) -> None:
+    """A stick that is not mounted is no folder: the file would land on this machine's own disk."""
+    if not folder.is_dir():
+        msg = f"--to: there is no such folder (got {folder}). Mount the stick, or make the folder."
+        raise ValueError(msg)
 
 
 def make(root: Path, folder: Path) -> Path:

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line(path: Path, error: Exception) -> str:
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and not path.exists():
+            return f"{path}: there is no such file. Name what `make bundle` wrote."
         name = error.filename or path
         return f"{name}: cannot be read or written ({error.strerror or error}). Mend that."
     return str(error)

@@ -143,6 +143,7 @@ def test_an_unknown_host_key_is_refused_with_the_line_to_add(server: Sshd) -> No
         connect(host(server, host_key=None))
 
     assert f"(got ssh-ed25519 {fingerprint(server.host_key)})" in str(refused.value)
+    assert "If `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows" in str(refused.value)
     assert f'add `host_key: "{server.host_key}"` to it' in str(refused.value)
     assert not isinstance(refused.value, Unreachable)
     assert server.logins == 0

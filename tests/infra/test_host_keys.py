@@ -24,6 +24,14 @@ def test_a_fingerprint_is_the_one_that_ssh_keygen_shows(tmp_path: Path, kind: st
     assert host_keys.fingerprint(key) == shown.split()[1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("ssh-ed25519", "ed25519"), ("ecdsa-sha2-nistp256", "ecdsa"), ("ssh-rsa", "rsa")],
+)
+def test_a_host_keeps_its_key_in_a_file_named_by_the_kind(kind: str, name: str) -> None:
+    assert host_keys.file_of(f"{kind} AAAA") == f"/etc/ssh/ssh_host_{name}_key.pub"
+
+
 def test_a_key_whose_content_is_cut_is_none() -> None:
     with pytest.raises(ValueError, match="is no public host key"):
         host_keys.public_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5A")

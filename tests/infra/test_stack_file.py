@@ -71,10 +71,32 @@ def test_a_name_that_cannot_be_a_folder_is_refused() -> None:
 
 def test_a_stack_that_does_not_exist_is_told_with_those_that_do(root: Path) -> None:
     (root / "Pulumi.yaml").write_text("name: bentofleet")
-    (root / "Pulumi.lab.yaml").write_text(GOOD)
+    for name in ("lab", "lab.eu", "local.example"):
+        (root / f"Pulumi.{name}.yaml").write_text(GOOD)
 
-    with pytest.raises(ConfigError, match=r"Pulumi.x.yaml: there is no such stack.*there is: lab"):
+    with pytest.raises(ConfigError) as caught:
         stack_file.load("x")
+
+    assert caught.value.lines == [
+        "Pulumi.x.yaml: there is no such stack. Choose one with STACK=… (there is: lab, lab.eu)."
+    ]
+
+
+def test_words_and_numbers_are_what_pulumi_takes_them_for(root: Path) -> None:
+    more = "    service: {auth: off, docs: False}\n    slo: {latency_p95_ms: 1.5e2, min_rps: 2e1}\n"
+    (root / "Pulumi.lab.yaml").write_text(GOOD + more)
+
+    stack = stack_file.load("lab")
+
+    assert (stack.service.auth, stack.service.docs) == ("off", False)
+    assert (stack.slo.latency_p95_ms, stack.slo.min_rps) == (150, 20)
+
+
+def test_a_word_for_yes_or_no_is_refused_as_pulumi_s_run_refuses_it(root: Path) -> None:
+    (root / "Pulumi.lab.yaml").write_text(GOOD + "    service: {docs: no}\n")
+
+    with pytest.raises(ConfigError, match=r"docs: is neither true nor false \(got 'no'\)"):
+        stack_file.load("lab")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ def test_a_pair_is_taken(public: str, private: str) -> None:
     assert token_keys.faults(public, private, needed=True) == []
 
 
+MAKE = "`make stack STACK=…`, or write `service.auth: off`"
+NO_JWKS = f"is missing. Set it and its private key with {MAKE}."
 NO_SET = f'is no key set {{"keys": [...]}}. Set it again: {SET_JWKS}.'
 NO_PEM = f"is no unencrypted private key in PEM form. Set it again: {SET_KEY}."
 NO_KEYS = f"has no Ed25519 or RSA key. Set it again: {SET_JWKS}."
@@ -72,9 +74,9 @@ NO_KID = "key {} has no `kid` of its own. Give every key another one."
 @pytest.mark.parametrize(
     ("public", "line"),
     [
-        (None, f"is missing. Set it, {SET_JWKS}, or `service.auth: off`."),
-        ("", f"is missing. Set it, {SET_JWKS}, or `service.auth: off`."),
-        (" \n", f"is missing. Set it, {SET_JWKS}, or `service.auth: off`."),
+        (None, NO_JWKS),
+        ("", NO_JWKS),
+        (" \n", NO_JWKS),
         ("build/keys/jwks.json", f"is no JSON. Set it again: {SET_JWKS}."),
         (GOOD_JWKS[:-1], f"is no JSON. Set it again: {SET_JWKS}."),
         ("[" * 100_000, f"is no JSON. Set it again: {SET_JWKS}."),
@@ -129,11 +131,8 @@ def test_a_key_set_that_cannot_be_used_is_one_line(public: str | None, line: str
 @pytest.mark.parametrize(
     ("private", "line"),
     [
-        (
-            None,
-            f"is missing. The gate signs its token with it: {SET_KEY}, or `service.auth: off`.",
-        ),
-        ("", f"is missing. The gate signs its token with it: {SET_KEY}, or `service.auth: off`."),
+        (None, f"is missing. The gate signs its token with it: {MAKE}."),
+        ("", f"is missing. The gate signs its token with it: {MAKE}."),
         ("build/keys/token-key.pem", NO_PEM),
         (GOOD_KEY[:-40], NO_PEM),
         (pem(ED, BestAvailableEncryption(b"x")), NO_PEM),

@@ -1,6 +1,7 @@
 """Whether a load test may begin."""
 
 import socket
+import ssl
 from typing import Any
 
 import pytest
@@ -79,6 +80,23 @@ def test_a_port_that_nobody_listens_on_is_unreachable() -> None:
         f"{url}: cannot be reached ([Errno 111] Connection refused). Check that it runs.",
         target.ready_models,
         url,
+    )
+
+
+def test_a_certificate_that_nobody_trusts_is_told_with_how_to_trust_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def untrusted(*_: object, **__: object) -> None:
+        error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+        error.verify_message = "self-signed certificate"
+        raise error
+
+    monkeypatch.setattr(target.HTTPSConnection, "request", untrusted)
+    refused(
+        "https://192.0.2.11:8443: its certificate is not trusted (self-signed certificate). Name "
+        "the one to trust in SSL_CERT_FILE; `make certificates` prints self-signed ones.",
+        target.ready_models,
+        "https://192.0.2.11:8443",
     )
 
 

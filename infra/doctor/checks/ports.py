@@ -78,6 +78,12 @@ def edge_runs(facts: Facts, wanted: Wanted) -> bool:
     return any(words[0].strip() == edge and words[1].startswith("Up") for words in told)
 
 
+def edge_listens(facts: Facts, port: int) -> bool:
+    """Whether somebody listens on the edge's port, as far as the host told."""
+    told = facts.all("tcp")
+    return not told or port in ports.listening("\n".join(told))
+
+
 def _published(facts: Facts) -> set[int]:
     """Loopback ports that the stack's containers publish."""
     found: set[int] = set()

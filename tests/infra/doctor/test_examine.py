@@ -134,6 +134,17 @@ def test_an_edge_that_runs_and_is_not_reached_is_told(monkeypatch) -> None:
     assert findings(found)["edge.out-of-reach"].got == "Connection refused"
 
 
+def test_an_edge_that_has_yet_to_move_to_its_new_port_blames_no_firewall() -> None:
+    elsewhere = "0: 00000000:24B8 00000000:0000 0A"  # listens on 9400
+    told = f"container\tbentofleet-lab-edge | Up 1 m | \ntcp\t{elsewhere}\nend\tyes\n"
+    there = Canned(host("a"), Done(0, told, ""))
+    (found,) = examine.all_hosts(SETTINGS, [there.host], lambda _: there)
+    assert "edge.out-of-reach" not in findings(found)
+    assert findings(found)["edge.other-port"].what.startswith(
+        f"the edge runs, and does not listen on port {SETTINGS.edge.port} yet"
+    )
+
+
 BAD = Finding(severity="error", code="gpu.no-card", what="no card", got="x\x1b[2J", cure="Buy one.")
 REPORTS = [
     Report(report.HERE, "", (ok("image.ready", "cpu"),), 0.2),

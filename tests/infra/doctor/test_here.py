@@ -152,6 +152,19 @@ def test_a_certificate_in_the_stack_s_file_is_looked_at_unless_it_is_encrypted(t
     assert (found.code, found.got) == ("certificate.unchecked", "it is encrypted")
 
 
+def test_the_token_that_every_load_test_makes_anew_may_end(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(here.stack_file, "path_of", lambda _: tmp_path / "Pulumi.lab.yaml")
+    (tmp_path / "Pulumi.lab.yaml").write_text("config: {}\n")
+    keys = tmp_path / "build" / "keys"
+    keys.mkdir(parents=True)
+    for name in ("ana.token", "load.token"):
+        (keys / name).write_text("no token")
+    found = list(here.check(tmp_path, "lab", stack(), NOW))
+    assert [f.what for f in found if f.code == "token.not-one"] == [
+        "build/keys/ana.token: this is no token of ours"
+    ]
+
+
 def test_a_message_is_taken_apart_into_what_is_wrong_and_what_to_do() -> None:
     what, cure = here.split("port 80: is taken (got v1. 2). Free it. Or not.")
     assert what.startswith("port 80: is taken")

@@ -201,8 +201,22 @@ def test_the_commands_say_what_to_do_next_or_one_line(
 
     assert unbundle.main(["no-such-file"]) == 1
     assert capsys.readouterr().err == (
-        "no-such-file: cannot be read or written (No such file or directory). Mend that.\n"
+        "no-such-file: there is no such file. Name what `make bundle` wrote.\n"
     )
+
+
+def test_a_stick_that_is_not_mounted_is_no_folder_to_be_made(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(built)
+
+    assert bundle.main(["--to", str(tmp_path / "stick")]) == 1
+
+    assert capsys.readouterr().err == (
+        f"--to: there is no such folder (got {tmp_path / 'stick'}). Mount the stick, or make the "
+        "folder.\n"
+    )
+    assert not (tmp_path / "stick").exists()
 
 
 def test_a_full_stick_leaves_no_half_bundle(
@@ -213,6 +227,7 @@ def test_a_full_stick_leaves_no_half_bundle(
 
     monkeypatch.setattr(bundle.os, "fsync", full)
     monkeypatch.chdir(built)
+    (tmp_path / "stick").mkdir()
 
     assert bundle.main(["--to", str(tmp_path / "stick")]) == 1
 
