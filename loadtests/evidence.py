@@ -11,6 +11,18 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from loadtests.slo import Outcome, SloRow
+from loadtests.trial import CanaryEvidence, SideFigures, TimelinePoint
+
+__all__ = [
+    "CanaryEvidence",
+    "Cost",
+    "Figures",
+    "Latency",
+    "SideFigures",
+    "Step",
+    "TimelinePoint",
+    "Verdict",
+]
 
 StepResult = Literal["pass", "fail", "inconclusive", "skipped"]
 Language = Literal["en", "es"]
@@ -104,6 +116,9 @@ class Verdict:
         started_at: ISO 8601 with an offset.
         cost_reason: why there is no cost.
         language: of the page that people read.
+        canary: its steps, in their order.
+        timeline: both sides of the canary over time.
+        notes: what was out of the ordinary, such as a release outside the hours.
 
     Raises:
         ValueError: with one line: `verdict.reasons: ... (got X). ...`.
@@ -129,6 +144,9 @@ class Verdict:
     cost: Cost | None
     cost_reason: str | None = None
     language: Language = "en"
+    canary: tuple[CanaryEvidence, ...] = ()
+    timeline: tuple[TimelinePoint, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         fault = next(_faults(self), None)
@@ -151,7 +169,8 @@ def _faults(verdict: Verdict) -> Iterator[str]:
         if not _is_moment(moment):
             yield f"{where}: is no time with an offset (got {moment!r}). Use ISO 8601."
     for where, number in _numbers(asdict(verdict), ""):
-        if not math.isfinite(number) or number < 0:
+        # what a query of one's own measures may lie below 0
+        if not math.isfinite(number) or (number < 0 and ".checks." not in where):
             yield f"{where}: is no amount (got {number}). Use None for what was not measured."
 
 
@@ -160,6 +179,10 @@ def _unknown_words(verdict: Verdict) -> Iterator[str]:
         ("verdict", verdict.verdict, get_args(Outcome)),
         ("language", verdict.language, get_args(Language)),
         *((f"steps.{s.step}.result", s.result, get_args(StepResult)) for s in verdict.steps),
+        *(
+            (f"canary.{i}.result", c.result, get_args(Outcome))
+            for i, c in enumerate(verdict.canary)
+        ),
     ]
     for where, word, known in words:
         if word not in known:
@@ -172,6 +195,9 @@ def _contradictions(verdict: Verdict) -> Iterator[str]:
         if missed or not verdict.slo:
             got = f"{missed[0]} is not met" if missed else "no SLO was judged"
             yield f"verdict: is a pass without its SLOs (got: {got}). Judge the figures first."
+        for i, step in enumerate(verdict.canary):
+            if step.result != "pass":
+                yield f"canary.{i}.result: is no pass in one (got {step.result}). Refuse it."
     elif not verdict.reasons:
         yield f"reasons: are missing (got none for {verdict.verdict}). Say why."
     if verdict.attempt < 1:
@@ -184,6 +210,8 @@ def _moments(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "started_at", verdict.started_at
     for step in verdict.steps:
         yield f"steps.{step.step}.started_at", step.started_at
+    for i, canary in enumerate(verdict.canary):
+        yield f"canary.{i}.started_at", canary.started_at
 
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")

@@ -1,11 +1,16 @@
-"""Why a load test's figures do not pass, apart from the language that says it.
+"""Why figures do not pass, a load test's or a canary's, apart from the language that says it.
 
 Decides nothing. Standard library only.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from string import Formatter
 from types import MappingProxyType
+
+from loadtests import canary_reasons
 
 ENGLISH: Mapping[str, str] = MappingProxyType(
     {
@@ -58,6 +63,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
             "success ratio: {got} is below {limit} ({failures} of {requests} requests failed)."
         ),
         "throughput": "throughput: {got} good answers/s are below {limit}.",
+        **canary_reasons.ENGLISH,
     }
 )
 
@@ -94,3 +100,47 @@ class Finding:
 def finding(kind: str, **values: float | str) -> Finding:
     """The finding of a kind."""
     return Finding(kind=kind, values=values)
+
+
+def translated(
+    sentence: str, templates: Mapping[str, str], number: Callable[[float], str] = short
+) -> str:
+    """A reason in the language of `templates` and of `number`; as it is where it is none of ours.
+
+    Args:
+        sentence: as `Finding.text` gives it in English.
+    """
+    found = find(sentence)
+    return found.text(templates, number) if found else sentence
+
+
+def find(sentence: str) -> Finding | None:
+    """The finding that an English sentence tells; None where it is none of ours."""
+    for kind, pattern in _patterns():
+        if match := pattern.fullmatch(sentence):
+            return Finding(kind=kind, values={k: _value(v) for k, v in match.groupdict().items()})
+    return None
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Of every kind, those with the most fixed letters first: they are the hardest to fit."""
+    by_length = sorted(ENGLISH.items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[1])))
+    return tuple((kind, re.compile(_pattern(template))) for kind, template in by_length)
+
+
+def _pattern(template: str) -> str:
+    seen: set[str] = set()
+    parts = []
+    for text, name, _, _ in Formatter().parse(template):
+        parts.append(re.escape(text))
+        if name is not None:
+            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>.*)")
+            seen.add(name)
+    return "".join(parts)
+
+
+def _value(text: str) -> float | str:
+    if not re.fullmatch(r"-?\d{1,9}(\.\d+)?", text):
+        return text
+    return float(text) if "." in text else int(text)

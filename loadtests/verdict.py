@@ -11,17 +11,30 @@ from typing import Any
 
 from loadtests import junit
 from loadtests.attempts import LATEST, attempt_dir, link_latest
-from loadtests.evidence import Cost, Figures, Latency, Step, Verdict
+from loadtests.evidence import (
+    CanaryEvidence,
+    Cost,
+    Figures,
+    Latency,
+    SideFigures,
+    Step,
+    TimelinePoint,
+    Verdict,
+)
 from loadtests.files import write_atomically
 from loadtests.slo import SloRow
+from loadtests.trial import canary_from_json, point_from_json
 
 __all__ = [
     "FILE",
     "JUNIT_FILE",
     "LATEST",
+    "CanaryEvidence",
     "Cost",
     "Figures",
+    "SideFigures",
     "Step",
+    "TimelinePoint",
     "Verdict",
     "attempt_dir",
     "link_latest",
@@ -38,7 +51,7 @@ _BEFORE_FIGURES = (
     "verdict", "reasons", "stack", "target", "release", "attempt", "image", "bento", "models",
     "accelerator", "profile", "runner", "language", "started_at", "duration_s",
 )  # fmt: skip
-_AFTER_FIGURES = ("slo", "steps", "cost", "cost_reason")
+_AFTER_FIGURES = ("slo", "steps", "canary", "timeline", "notes", "cost", "cost_reason")
 
 
 def to_json(verdict: Verdict) -> dict[str, object]:
@@ -110,6 +123,10 @@ def _from_json(told: Mapping[str, Any]) -> Verdict:
         slo=tuple(SloRow(**_known(SloRow, row)) for row in told["slo"]),
         steps=tuple(Step(**_known(Step, step)) for step in told["steps"]),
         cost=Cost(**_known(Cost, told["cost"])) if told["cost"] else None,
+        # an older version wrote none of these
+        canary=tuple(canary_from_json(step) for step in told.get("canary", ())),
+        timeline=tuple(point_from_json(point) for point in told.get("timeline", ())),
+        notes=tuple(told.get("notes", ())),
     )
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from loadtests.evidence import Verdict
-from loadtests.report import cards, plots
+from loadtests.report import cards, plots, trial
 from loadtests.report.words import Words, is_number
 from loadtests.slo import Slo, SloRow, judge
 
@@ -44,6 +44,9 @@ def render(verdict: Verdict, gate: Mapping[str, Any] | None, language: str) -> s
         reasons=reasons(verdict, gate, words),
         cards=cards.cards(verdict, gate, words),
         plots=_plots(verdict, gate, words),
+        trial_plots=trial.plots(verdict, words),
+        trial_rows=trial.rows(verdict, words),
+        notes=verdict.notes,
         models=_models(verdict, gate, words),
         errors=_errors(gate, words),
         steps=_steps(verdict, words),

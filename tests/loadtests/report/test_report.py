@@ -17,8 +17,15 @@ from loadtests import verdict as verdicts
 from loadtests.report.__main__ import main
 from loadtests.report.page import render
 from loadtests.report.words import LANGUAGES, TEXTS, Words
-from loadtests.slo import Slo, judge
-from loadtests.verdict import Cost, Figures, Verdict
+from loadtests.slo import Slo, SloRow, judge
+from loadtests.verdict import (
+    CanaryEvidence,
+    Cost,
+    Figures,
+    SideFigures,
+    TimelinePoint,
+    Verdict,
+)
 
 BOTH = pytest.mark.parametrize("language", LANGUAGES)
 HOSTILE = "</style></svg><script>alert('x')</script><img src=x onerror=y> {{ 7 * 7 }} &"
@@ -259,3 +266,74 @@ def test_the_command_ends_with_one_line_where_there_is_no_verdict(
         "Give the folder of an attempt.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def tried(verdict: Verdict) -> Verdict:
+    """A verdict with two steps of a canary, looked at every three seconds."""
+    side = SideFigures(requests=9612, errors=2, error_ratio=0.0002, p95_ms=41.2)
+    step = CanaryEvidence(
+        weight_percent=5,
+        started_at=verdict.started_at,
+        duration_s=60.0,
+        result="pass",
+        achieved_share=0.0493,
+        gate_share=0.31,
+        live=side,
+        candidate=replace(side, requests=502, p95_ms=43.0),
+        checks=(
+            SloRow(name="p95_ratio:energy", limit=1.5, measured=1.04, ok=True),
+            SloRow(name="unheard-of", limit=1, measured=None, ok=None),
+        ),
+        notes=(HOSTILE,),
+    )
+    points = tuple(
+        TimelinePoint(
+            t_s=60 + 3.1 * i,
+            weight_percent=5 if i < 20 else 50,
+            live_rps=95.0,
+            candidate_rps=5.0,
+            live_error_ratio=0.0,
+            candidate_error_ratio=None if i == 7 else 0.01,
+            live_p95_ms=40.0 + i,
+            candidate_p95_ms=41.0,
+        )
+        for i in range(40)
+    )
+    return replace(
+        verdict, canary=(step, replace(step, weight_percent=50)), timeline=points, notes=(HOSTILE,)
+    )
+
+
+@BOTH
+def test_a_canary_is_drawn_and_told_step_by_step(
+    verdict: Verdict, gate: Gate, language: str
+) -> None:
+    words = Words(language)
+
+    page = Page(render(tried(verdict), gate, language))
+
+    assert page.tags.count("svg") == 2 + 4
+    for kind in ("share", "rate", "errors", "latency"):
+        assert words.say(f"trial.{kind}") in page.text
+    assert words.percent(0.0493) in page.text
+    assert f"{words.say('trial.check.p95_ratio')}: energy" in page.text
+    assert HOSTILE in page.text  # as text, and in no tag
+    assert "script" not in page.tags
+
+
+def test_a_side_without_a_figure_leaves_a_gap(verdict: Verdict, gate: Gate) -> None:
+    html = render(tried(verdict), gate, "en")
+
+    assert html.count('class="curve candidate"') == 4 + 1  # one line in two parts
+
+
+def test_a_verdict_without_a_canary_shows_none(verdict: Verdict, gate: Gate) -> None:
+    assert Words("en").say("trial.title") not in Page(render(verdict, gate, "en")).text
+
+
+def test_a_look_alone_is_drawn_too(verdict: Verdict, gate: Gate) -> None:
+    seen = tried(verdict)
+
+    page = Page(render(replace(seen, timeline=seen.timeline[:1]), gate, "en"))
+
+    assert page.tags.count("svg") == 2 + 4
