@@ -21,7 +21,8 @@ class Ports:
     """The 100 loopback ports of a host, counted from `first`.
 
     +0..+15 replicas of slot a, +16..+31 of slot b, +32..+47 and +48..+63 their metrics,
-    +64 and +65 the edge's direct frontends of slot a and b, +66 the edge's own metrics.
+    +64 and +65 the edge's direct frontends of slot a and b, +66 the edge's own metrics,
+    +67 the entry's door for the gate's requests.
     """
 
     first: int
@@ -42,6 +43,11 @@ class Ports:
     def edge_metrics(self) -> int:
         """Port of the edge's own Prometheus page."""
         return self.first + 4 * MAX_REPLICAS + 2
+
+    @property
+    def door(self) -> int:
+        """Port of an entry's frontend that shares requests out as it does those of users."""
+        return self.first + 4 * MAX_REPLICAS + 3
 
     def _of(self, slot: str, number: int, start: int) -> int:
         if not 1 <= number <= MAX_REPLICAS:
@@ -77,6 +83,26 @@ class Paths:
         return self.edge / "live.map"
 
     @property
+    def weights(self) -> PurePosixPath:
+        """On an entry: how much of the users' traffic each host of the stack gets."""
+        return self.edge / "weights.json"
+
+    @property
+    def inner_certificate(self) -> PurePosixPath:
+        """The host's own key and certificate for the other hosts."""
+        return self.edge / "tls" / "inner.pem"
+
+    @property
+    def peers(self) -> PurePosixPath:
+        """The other hosts' certificates."""
+        return self.edge / "tls" / "peers.pem"
+
+    @property
+    def address(self) -> PurePosixPath:
+        """Folder mounted into keepalived, on an entry of a stack with a floating address."""
+        return self.root / "address"
+
+    @property
     def jwks(self) -> PurePosixPath:
         """The key set."""
         return self.keys / "jwks.json"
@@ -95,6 +121,16 @@ class Paths:
     def releases(self) -> PurePosixPath:
         """One record per promoted release: when, by whom, with which verdict."""
         return self.root / "releases"
+
+    @property
+    def rolled_back(self) -> PurePosixPath:
+        """The releases that the host refuses, because they were rolled back on it."""
+        return self.root / "rolled_back.json"
+
+    @property
+    def audit(self) -> PurePosixPath:
+        """What was done on the host by whom, a line each."""
+        return self.root / "audit.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)

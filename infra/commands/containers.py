@@ -29,6 +29,8 @@ class Container:
         tmpfs: container folder -> size in MiB.
         devices: nodes below /dev of the host that it may use.
         groups: numeric, that its process has besides; or Podman's `keep-groups`.
+        capabilities: rights that it keeps, without `CAP_`; none for all but a few.
+        user: numeric, other than the image's; so `entrypoint` and `stop_signal`.
     """
 
     name: str
@@ -43,6 +45,10 @@ class Container:
     groups: tuple[str, ...] = ()
     host_network: bool = False
     command: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    user: str = ""
+    entrypoint: str = ""
+    stop_signal: str = ""
 
     @property
     def spec(self) -> str:
@@ -74,6 +80,11 @@ def run(engine: str, container: Container) -> list[str]:
 
 def _settings(container: Container) -> list[str]:
     network = ["--network", "host"] if container.host_network else []
+    others = {
+        "--user": container.user,
+        "--entrypoint": container.entrypoint,
+        "--stop-signal": container.stop_signal,
+    }
     return [
         "--restart",
         "on-failure",
@@ -88,6 +99,8 @@ def _settings(container: Container) -> list[str]:
         "--memory",
         f"{container.memory_mib}m",
         *network,
+        *(word for right in container.capabilities for word in ("--cap-add", right)),
+        *(word for flag, value in others.items() if value for word in (flag, value)),
         *(word for node in container.devices for word in ("--device", node)),
         *(word for group in container.groups for word in ("--group-add", group)),
         *(

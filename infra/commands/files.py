@@ -29,6 +29,22 @@ def write_new(path: str, size: int) -> list[str]:
     return ["sh", "-c", script, "sh", path, str(size)]
 
 
+def append(path: str, line: str, most_bytes: int) -> list[str]:
+    """Adds a line to a file; exit 4 when its folder is not there.
+
+    The line is an argument, so that a cut line adds all of it or nothing. A file that has grown to
+    `most_bytes` begins anew; what was in it becomes `<path>.1`. One that ends within a line, as
+    after a power cut, ends that line first.
+    """
+    script = (
+        'test -d "${1%/*}" || exit 4; umask 022; '
+        'if test -e "$1" && test "$(wc -c < "$1")" -ge "$3"; then mv -f "$1" "$1.1"; fi; '
+        'if test -s "$1" && test -n "$(tail -c 1 "$1")"; then echo >> "$1"; fi; '
+        'printf "%s\\n" "$2" >> "$1"'
+    )
+    return ["sh", "-c", script, "sh", path, line, str(most_bytes)]
+
+
 def read(path: str) -> list[str]:
     """Prints a file; exit 4 when it is not there."""
     return ["sh", "-c", 'test -e "$1" || exit 4; cat -- "$1"', "sh", path]
@@ -37,6 +53,11 @@ def read(path: str) -> list[str]:
 def remove(path: str) -> list[str]:
     """Removes a file or folder; also when it is not there."""
     return ["rm", "-rf", "--", path]
+
+
+def move(path: str, to: str) -> list[str]:
+    """Puts a file in another's place, on the same disk; also when there is none."""
+    return ["sh", "-c", 'test ! -e "$1" || mv -f -- "$1" "$2"', "sh", path, to]
 
 
 def make_folder(path: str, mode: str) -> list[str]:

@@ -2,12 +2,16 @@
 
 import shlex
 
+from infra.commands import floating, replica
+from infra.commands.containers import ROLE_LABEL, STACK_LABEL
+
 UNIT_FOLDER = "/etc/systemd/system"
 USER_UNIT_FOLDER = ".config/systemd/user"
 
 _SCRIPT = """\
 #!/bin/sh
-# Starts the live release and the edge after a reboot: kept and candidate ones stay off.
+# Starts the live release and the edge after a reboot, and what moves the floating address, where
+# there is one: kept and candidate releases stay off.
 set -u
 failed=0
 note() { sed -n "s/^$1 //p" @live_map; }
@@ -21,7 +25,10 @@ while [ "$number" -le "$replicas" ]; do
     number=$((number + 1))
 done
 @engine start @edge >/dev/null || failed=1
-for name in $(@engine ps @filters --format '{{.Names}}'); do
+for name in $(@engine ps --all @address_filters --format '{{.Names}}'); do
+    @engine start "$name" >/dev/null || failed=1
+done
+for name in $(@engine ps @replica_filters --format '{{.Names}}'); do
     case "$name" in
         "$live"-*) ;;
         *) @engine stop "$name" >/dev/null ;;
@@ -36,9 +43,7 @@ def unit_name(stack: str) -> str:
     return f"bentofleet-{stack}.service"
 
 
-def script(
-    *, engine: str, edge: str, prefix: str, live_map: str, replica_filters: tuple[str, ...]
-) -> str:
+def script(*, engine: str, stack: str, edge: str, prefix: str, live_map: str) -> str:
     """A script that starts what the live map names and the edge, and stops every other replica.
 
     Safe to run twice. Its exit status is 1 when something did not start.
@@ -47,19 +52,24 @@ def script(
         edge: the edge's container.
         prefix: what the names of the stack's replicas begin with, before the release.
         live_map: path of the file that says which release is live.
-        replica_filters: the engine's filters that together name every replica of the stack.
     """
     words = {
         "@engine": engine,
         "@edge": shlex.quote(edge),
         "@prefix": shlex.quote(prefix),
         "@live_map": shlex.quote(live_map),
-        "@filters": " ".join(f"--filter {shlex.quote(f)}" for f in replica_filters),
+        "@address_filters": _filters(stack, floating.ROLE),
+        "@replica_filters": _filters(stack, replica.ROLE),
     }
     text = _SCRIPT
     for word, value in words.items():
         text = text.replace(word, value)
     return text
+
+
+def _filters(stack: str, role: str) -> str:
+    labels = {STACK_LABEL: stack, ROLE_LABEL: role}
+    return " ".join(f"--filter {shlex.quote(f'label={k}={v}')}" for k, v in labels.items())
 
 
 def unit(stack: str, start: str, rootless: bool) -> str:

@@ -25,7 +25,7 @@ def test_a_request_is_one_line_of_json_with_what_is_needed_to_find_it(start: Sta
     first, second = proxy.lines("edge", 2)
     assert (first["status"], first["method"], first["path"]) == (200, "POST", '/v1/a"b\\%0a')
     assert (first["request_id"], first["client"], first["retries"]) == ("mine-1", "127.0.0.1", "0")
-    assert first["replica"] in ("slot_a/r1", "slot_a/r2")
+    assert first["replica"] in ("users_a/r1", "users_a/r2")
     assert len(first["token"]) == 12
     assert second["request_id"] != "not one"
     assert second["token"] in ("", "-")

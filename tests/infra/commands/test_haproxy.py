@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from infra.commands import haproxy
+from infra.commands.fleet import Fleet, Peer
 from infra.config_edge import Edge
 from infra.host import Ports
 
 PORTS = Ports(21000)
 
 
-def config(replicas: int = 2, **settings: Any) -> str:
+def config(replicas: int = 2, fleet: Fleet = Fleet("here"), **settings: Any) -> str:
     given = Edge.model_validate({"address": "127.0.0.1", "port": 8443, **settings})
-    return haproxy.config(given, PORTS, replicas)
+    return haproxy.config(given, PORTS, replicas, fleet)
 
 
 def binds(text: str) -> list[str]:

@@ -12,7 +12,12 @@ from infra.provider import live
 ENGINE = """\
 #!/bin/sh
 case "$1" in
-    ps) echo demo-new-1; echo demo-newer-1; echo demo-old-1 ;;
+    ps)
+        case "$*" in
+            *bentofleet.stack=demo*role=replica*) echo demo-new-1 demo-newer-1 demo-old-1 ;;
+            *--all*bentofleet.stack=demo*role=address*) echo $ADDRESS ;;
+        esac
+        ;;
     start) test "$2" != "$BROKEN" || exit 1; echo "start $2" >> "$LOG" ;;
     *) echo "$1 $2" >> "$LOG" ;;
 esac
@@ -20,7 +25,9 @@ esac
 LIVE = live.Live(release="new", slot="b", replicas=2, since="2026-01-01", image="x:1")
 
 
-def run_script(tmp_path: Path, live_map: str | None, broken: str = "") -> tuple[int, list[str]]:
+def run_script(
+    tmp_path: Path, live_map: str | None, broken: str = "", address: str = ""
+) -> tuple[int, list[str]]:
     engine = tmp_path / "engine"
     engine.write_text(ENGINE)
     engine.chmod(0o755)
@@ -30,14 +37,14 @@ def run_script(tmp_path: Path, live_map: str | None, broken: str = "") -> tuple[
     script.write_text(
         startup.script(
             engine=str(engine),
+            stack="demo",
             edge="demo-edge",
             prefix="demo",
             live_map=str(tmp_path / "live.map"),
-            replica_filters=("label=stack=demo",),
         )
     )
     log = tmp_path / "log"
-    environ = {"LOG": str(log), "PATH": "/usr/bin:/bin", "BROKEN": broken}
+    environ = {"LOG": str(log), "PATH": "/usr/bin:/bin", "BROKEN": broken, "ADDRESS": address}
     done = subprocess.run(["sh", str(script)], env=environ, stderr=subprocess.DEVNULL)
     return done.returncode, log.read_text().splitlines()
 
@@ -69,6 +76,16 @@ def test_without_a_live_release_only_the_edge_starts(tmp_path: Path, content: st
     assert status == 0
     assert calls[0] == "start demo-edge"
     assert {call.split()[0] for call in calls[1:]} == {"stop"}
+
+
+def test_what_moves_the_floating_address_starts_after_the_edge(tmp_path: Path) -> None:
+    status, calls = run_script(tmp_path, live.text(LIVE), address="demo-address")
+    assert status == 0
+    assert calls[2:4] == ["start demo-edge", "start demo-address"]
+
+    (tmp_path / "log").unlink()
+    status, _ = run_script(tmp_path, live.text(LIVE), "demo-address", address="demo-address")
+    assert status == 1
 
 
 def test_a_rootless_unit_starts_with_the_user() -> None:
