@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import addresses, hours, stack
+from infra import hours, stack
 from infra.images import manifest
 from infra.resources.muster import muster
 from infra.targets import local
@@ -29,8 +29,9 @@ def main() -> None:
         release = stack.declare(name, wanted, every, images, versions, secrets)
     except ValueError as e:
         raise pulumi.RunError(str(e)) from None
-    address, port = hosts[0].address, wanted.edge.port
-    pulumi.export("url", addresses.url(address, port, tls=wanted.edge.has_tls))
+    urls = stack.urls(hosts, wanted.edge)
+    pulumi.export("url", urls[0])
+    pulumi.export("urls", urls)
     pulumi.export("release", release.release)
     pulumi.export("live_since", release.live_since)
     pulumi.export("verdict", release.verdict)

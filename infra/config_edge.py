@@ -118,6 +118,11 @@ class Floating(Section):
         default=51, ge=1, le=255, description="number of this address in its network (VRRP)"
     )
 
+    @property
+    def ip(self) -> str:
+        """The address without its prefix."""
+        return str(ipaddress.ip_interface(self.address).ip)
+
 
 class Edge(Section):
     """The proxy in front of the replicas."""
@@ -166,6 +171,13 @@ class Edge(Section):
         first = self.inner_ports_from
         return {"edge.inner_ports_from": first, "edge.inner_ports_from + 1": first + 1}
 
+    def ports_of(self, *, is_entry: bool, has_peers: bool) -> dict[str, int]:
+        """Every port of a host that others reach, by its key in the file."""
+        return {
+            **(self.listens_on if is_entry else {}),
+            **(self.inner_ports if has_peers else {}),
+        }
+
     @property
     def has_tls(self) -> bool:
         """Whether users speak TLS."""
@@ -182,9 +194,40 @@ def contradictions(edge: Edge, hosts: Sequence[HostEntry]) -> Iterator[str]:
             f"edge.floating: has nowhere to move (got {len(entries)} hosts with `entry: true`). "
             "Name two, or remove it."
         )
-    for host in entries:
-        if host.connection == "ssh" and not host.sudo and host.user != "root":
+    if not ipaddress.ip_address(edge.address).is_unspecified:
+        yield (
+            f"edge.floating: the edge would not answer there (edge.address is {edge.address}). "
+            "Write `edge.address: 0.0.0.0`."
+        )
+    for host in hosts:
+        if edge.floating.ip in (host.address, host.inner_address):
             yield (
-                f"edge.floating: {host.name} is worked on without root, which cannot move an "
-                "address. Write `sudo: true` for it, or use a DNS name with two records."
+                f"edge.floating: is {host.name}'s own address too (got {edge.floating.ip}). "
+                "Give one that no machine has."
             )
+    for host in entries:
+        yield from _floating_at(edge.floating, host)
+
+
+def _floating_at(floating: Floating, host: HostEntry) -> Iterator[str]:
+    if host.connection == "ssh" and not host.sudo and host.user != "root":
+        yield (
+            f"edge.floating: {host.name} is worked on without root, which cannot move an "
+            "address. Write `sudo: true` for it, or use a DNS name with two records."
+        )
+    address, version = (
+        host.inner_address or host.address,
+        ipaddress.ip_interface(floating.ip).version,
+    )
+    if not _is_ip(address, version):
+        yield (
+            f"edge.floating: {host.name} is not reached by an IPv{version} address, as the "
+            f"floating one is (got {address}). Write its `inner_address` as one."
+        )
+
+
+def _is_ip(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False

@@ -92,6 +92,12 @@ _OVER_SSH = ("user", "key", "host_key", "jump", "sudo")
 """What says how to log in, and so nothing where nobody does."""
 
 
+def entries(hosts: Sequence[HostEntry]) -> list[HostEntry]:
+    """The hosts that take users' traffic: those that say so, else the first that takes part."""
+    there = [host for host in hosts if not host.out]
+    return [host for host in there if host.entry] or there[:1]
+
+
 def contradictions(hosts: Sequence[HostEntry]) -> Iterator[str]:
     """One line for each thing in a list of hosts that no single value is to blame for."""
     for host in hosts:

@@ -1,41 +1,30 @@
 """Declares a whole stack: every host made ready, with images and edge, then the one release."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
 
-from infra import addresses, certificates, config, config_images, release, token_keys
+from infra import (
+    addresses,
+    certificates,
+    config,
+    config_hosts,
+    config_images,
+    parts,
+    release,
+    token_keys,
+)
+from infra.config_edge import Edge
 from infra.host import Host
 from infra.images import inputs
 from infra.images.manifest import BuiltImage
-from infra.resources.edge import Edge, EdgeArgs
-from infra.resources.image import Image, ImageArgs
-from infra.resources.prepare import Prepare, PrepareArgs
+from infra.parts import Secrets
 from infra.resources.release import Release, ReleaseArgs
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
-    """Keys of the stack.
-
-    Attributes:
-        jwks: the public keys that tokens are checked with.
-        tokens_key: signs the gate's token, where tokens are asked for.
-        certificate: of one's own for the edge, PEM; empty where there is none.
-        certificate_key: its private key.
-        registry_password: reads and writes the images' registry, where there is one.
-    """
-
-    jwks: pulumi.Input[str]
-    tokens_key: pulumi.Input[str] | None
-    certificate: str = ""
-    certificate_key: pulumi.Input[str] | None = None
-    registry_password: pulumi.Input[str] | None = None
 
 
 def model_versions(root: Path, stack: config.Stack) -> dict[str, str]:
@@ -92,7 +81,9 @@ def _certificate(
     now = datetime.now(UTC)
     pair, lines = certificates.read(wanted.edge.tls, given, ROOT, now)
     if pair is not None:
-        for line in certificates.warnings(pair, [h.address for h in wanted.hosts], now):
+        floating = [wanted.edge.floating.ip] if wanted.edge.floating else []
+        own = [host.address for host in config_hosts.entries(wanted.hosts)]
+        for line in certificates.warnings(pair, [*own, *floating], now):
             pulumi.log.warn(line)
     return pair, lines
 
@@ -112,13 +103,6 @@ def _raw(settings: pulumi.Config) -> object:
         return settings.get("stack")  # a text, which is refused as any other
 
 
-@dataclass(frozen=True)
-class _HostParts:
-    prepare: Prepare
-    service: Image
-    edge: Edge
-
-
 def declare(
     name: str,
     stack: config.Stack,
@@ -133,17 +117,18 @@ def declare(
     """
     there, out = [h for h in hosts if not h.out], [h for h in hosts if h.out]
     used = {host.accelerator: images[host.accelerator] for host in there}
-    parts = [_declare_host(name, stack, host, images, secrets) for host in there]
-    for host in out:  # its image may not have been built, and is not sent
-        image = images.get(host.accelerator) or next(iter(used.values()))
-        _declare_host(name, stack, host, {**images, host.accelerator: image}, secrets)
+    # the image of a host that is out may not have been built, and is not sent
+    known = {**{host.accelerator: next(iter(used.values())) for host in out}, **images}
+    given = parts.Given(name=name, stack=stack, hosts=hosts, images=known, secrets=secrets)
+    declared = parts.declare(given)
     env = release.environment(stack.service)
-    tags = [image.tag for image in used.values()]
+    # also of the hosts that are out: to leave one alone for a while makes no other release
+    tags = {images[host.accelerator].tag for host in hosts if host.accelerator in images}
     release_id = release.release_id(tags, env, stack.service.memory_mib)
     args = ReleaseArgs(
         stack=name,
         config=stack,
-        hosts=[(host, p.prepare.machine_id) for host, p in zip(there, parts, strict=True)],
+        hosts=[(host, declared[host.name].base.prepare.machine_id) for host in there],
         out=[host.name for host in out],
         release=release_id,
         images={each: release.stack_tag(name, image.tag) for each, image in used.items()},
@@ -152,64 +137,15 @@ def declare(
         env={**env, release.RELEASE_VARIABLE: release_id},
         tokens_key=secrets.tokens_key,
     )
-    if stack.edge.has_tls:  # one file with which clients can check every host: `--cacert`
-        served = pulumi.Output.all(*(part.edge.served_certificate for part in parts))
+    if stack.edge.has_tls:  # one file with which clients can check every entry: `--cacert`
+        served = pulumi.Output.all(*(declared[h.name].edge.served_certificate for h in there))
         pulumi.export("certificates", served.apply(lambda all_of: "".join(filter(None, all_of))))
-    needs = [resource for p in parts for resource in (p.service, p.edge)]
+    needs = [resource for host in there for resource in declared[host.name].needs]
     return Release(name, args, pulumi.ResourceOptions(depends_on=needs))
 
 
-def _declare_host(
-    name: str,
-    stack: config.Stack,
-    host: Host,
-    images: dict[str, BuiltImage],
-    secrets: Secrets,
-) -> _HostParts:
-    wanted = PrepareArgs(host=host, address=stack.edge.address, ports=stack.edge.listens_on)
-    prepare = Prepare(f"{host.name}-prepare", wanted)
-    registry = _registry(stack, secrets)
-    service = _declare_image(name, host, prepare, "service", images[host.accelerator], registry)
-    proxy = _declare_image(name, host, prepare, "edge", images["edge"], registry)
-    edge = Edge(
-        f"{host.name}-edge",
-        EdgeArgs(
-            host=host,
-            machine_id=prepare.machine_id,
-            image=proxy.tag,
-            image_id=images["edge"].image_id,
-            edge=stack.edge,
-            replicas=stack.service.replicas,
-            jwks=secrets.jwks,
-            certificate=secrets.certificate,
-            certificate_key=secrets.certificate_key,
-        ),
-        pulumi.ResourceOptions(depends_on=[proxy]),
-    )
-    return _HostParts(prepare, service, edge)
-
-
-def _registry(stack: config.Stack, secrets: Secrets) -> dict[str, pulumi.Input[str]] | None:
-    if stack.images.registry is None:
-        return None
-    login = {"user": stack.images.user or "", "password": secrets.registry_password or ""}
-    return {"repository": stack.images.registry, **login}
-
-
-def _declare_image(
-    name: str,
-    host: Host,
-    prepare: Prepare,
-    role: str,
-    built: BuiltImage,
-    registry: dict[str, pulumi.Input[str]] | None,
-) -> Image:
-    args = ImageArgs(
-        host=host,
-        machine_id=prepare.machine_id,
-        source=built.tag,
-        tag=release.stack_tag(name, built.tag),
-        image_id=built.image_id,
-        registry=registry,
-    )
-    return Image(f"{host.name}-image-{role}", args)
+def urls(hosts: Sequence[Host], edge: Edge) -> list[str]:
+    """Where users reach the stack: the floating address, where there is one, then each entry."""
+    own = [host.address for host in hosts if host.entry and not host.out]
+    floating = [edge.floating.ip] if edge.floating else []
+    return [addresses.url(each, edge.port, tls=edge.has_tls) for each in (*floating, *own)]

@@ -22,8 +22,26 @@ MAY_IMPORT = {
         "service.api.problems",
         *SPECS,
     },
-    "benchmarks": {"benchmarks", "bentos", "service"},
-    "infra": {"infra", "service.contract", "loadtests.slo", "loadtests.verdict", *SPECS},
+    "benchmarks": {
+        *("benchmarks", "bentos", "service", "loadtests.slo", "loadtests.figures"),
+        *("infra.commands", "infra.config_edge", "infra.config_rollout", "infra.connection"),
+        *("infra.host", "infra.provider"),
+    },
+    "infra": {
+        "infra",
+        "service.contract",
+        "loadtests.alike",
+        "loadtests.analysis",
+        "loadtests.checks",
+        "loadtests.durations",
+        "loadtests.evidence",
+        "loadtests.filling",
+        "loadtests.payloads",
+        "loadtests.reasons",
+        "loadtests.slo",
+        "loadtests.verdict",
+        *SPECS,
+    },
 }
 INFRA_MAY_IMPORT = {
     "infra.complaints": set(),
@@ -62,14 +80,22 @@ INFRA_MAY_IMPORT = {
         "infra.host",
         "infra.host_keys",
     },
-    "infra.resources": {"infra.config", "infra.config_edge", "infra.host"},
+    "infra.resources": {
+        "infra.config",
+        "infra.config_edge",
+        "infra.host",
+        "infra.resources",
+    },
     "infra.targets": {"infra.config", "infra.config_hosts", "infra.host", "infra.resources"},
+    "infra.hours": {"infra.config_rollout"},
     "infra.provider": {
         "infra.provider",
+        "infra.hours",
         "infra.commands",
         "infra.complaints",
         "infra.connection",
         "infra.config",
+        "infra.config_analysis",
         "infra.config_edge",
         "infra.host",
         "infra.images",
@@ -166,7 +192,16 @@ def test_training_libraries_are_imported_in_bentos_only(folder: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*sorted(SPECS), "service.contract", "loadtests.slo", "loadtests.verdict"],
+    [
+        *sorted(SPECS),
+        "service.contract",
+        "loadtests.alike",
+        "loadtests.analysis",
+        "loadtests.filling",
+        "loadtests.payloads",
+        "loadtests.slo",
+        "loadtests.verdict",
+    ],
 )
 def test_what_every_layer_reads_needs_the_standard_library_only(name: str) -> None:
     import sys

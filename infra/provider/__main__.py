@@ -4,17 +4,23 @@ import sys
 from contextlib import suppress
 
 from infra.provider.edge import Edge
+from infra.provider.floating import Floating
+from infra.provider.identity import Identity
 from infra.provider.image import Image
 from infra.provider.prepare import Prepare
 from infra.provider.release import Release
 from infra.provider.server import serve
+from infra.provider.trust import Trust
 
 VERSION = "0.1.0"
 
 RESOURCES = {
     "bentofleet:host:Prepare": Prepare(),
     "bentofleet:host:Image": Image(),
+    "bentofleet:host:Identity": Identity(),
+    "bentofleet:host:Trust": Trust(),
     "bentofleet:host:Edge": Edge(),
+    "bentofleet:host:Floating": Floating(),
     "bentofleet:stack:Release": Release(),
 }
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from infra.commands import containers, edge, haproxy, ports
 from infra.commands.containers import Container
+from infra.commands.fleet import Fleet, Peer
 from infra.config import MAX_REPLICAS
 from infra.config_edge import NO_TLS
 from infra.config_edge import Edge as Settings
-from infra.connection import HostError
 from infra.host import SLOTS
-from infra.provider import certificate, live, replicas
+from infra.provider import certificate, identity, live, reload, replicas, traffic
 from infra.provider.console import Console
 from infra.provider.machine import Machine, wait_until
 from infra.provider.resource import (
@@ -17,6 +17,7 @@ from infra.provider.resource import (
     Plain,
     Refused,
     Resource,
+    look_at_container,
     look_at_file,
     machine_of,
     out_of_range,
@@ -27,12 +28,16 @@ KEYS_PART = "jwks.json"
 CONTAINER_PART = "edge container"
 START_TIMEOUT_S = 30.0
 SOFT_STOP_TIMEOUT_S = 60
+DRAIN_TIMEOUT_S = 60
 NO_KEYS = '{"keys": []}'
 
 
 class Edge(Resource):
     """Inputs: `host`, `machine_id`, `image`, `image_id`, `address`, `port`, `replicas`, `jwks`,
-    `tls`, `limits`, `rate_limit`, `certificate`, `certificate_key` (secret).
+    `tls`, `limits`, `rate_limit`, `certificate`, `certificate_key` (secret), `floating` (address).
+
+    Of the stack: `entry`, `peers` (`name`, `address`, `entry` of each other host that takes part),
+    `inner_ports_from`, `identity` (the host's own `certificates`: others are a reason to come by).
 
     Output: `served_certificate`, the public part, with which clients can check the host.
     """
@@ -61,18 +66,17 @@ class Edge(Resource):
         before = machine.read(machine.paths.config) if runs else None
         config = _config(machine, inputs)
         if not runs or before is not None:
-            _refuse_taken_ports(machine, _settings(machine, inputs), before or "")
-        _write_files(machine, inputs)
-        renewed = certificate.ensure(machine, inputs)
+            _refuse_taken_ports(machine, _settings(machine, inputs), config, before or "")
+        renewed = _write_files(machine, inputs)
         if before != config:
             machine.write(machine.paths.config, config)
         if there is None or not runs:
             machine.ensure(wanted, [])
         elif there.differs_from(wanted) or _runs_another_image(machine, there, inputs):
             _replace(machine, wanted, console)
-        elif before != config or renewed:
-            _reload(machine, before, console)
-        _wait_for_answer(machine, _settings(machine, inputs), console)
+        elif before != config or renewed or not _is_in_use(machine, inputs, config):
+            reload.reload(machine, lambda: _put_back(machine, before), console)
+        _wait_for_answer(machine, config, console)
         if certificate.kind(inputs) == NO_TLS:
             certificate.remove(machine)
         return {"served_certificate": certificate.served(machine, inputs)}
@@ -95,40 +99,62 @@ class Edge(Resource):
         return found
 
     def delete(self, state: Plain, console: Console) -> None:
-        """Stops the edge and removes its files; the folder itself belongs to Prepare."""
+        """Stops the edge and removes its files; the folder itself belongs to Prepare.
+
+        Entries send it nothing more by then; what it has in work for them is answered first.
+        """
         machine = machine_of(state)
+        paths = machine.paths
+        if not state.get("entry", True):
+            _drain(machine, console)
         replicas.remove(machine, lambda _: True)  # the release left while the host was dead
         machine.stop([machine.edge_name], timeout_s=5)
-        for path in (machine.paths.config, machine.paths.live_map, machine.paths.jwks):
+        for path in (paths.config, paths.live_map, paths.weights, paths.jwks):
             machine.remove(path)
         certificate.remove(machine)
 
 
 def _settings(machine: Machine, inputs: Plain) -> Settings:
     """The inputs as the part of the stack's file that they came from."""
-    sections = {key: inputs[key] for key in ("tls", "limits", "rate_limit") if inputs.get(key)}
+    names = ("tls", "limits", "rate_limit", "inner_ports_from")
     return Settings.model_validate(
         {
             "address": str(inputs["address"]),
             "port": int(inputs["port"]),
             "ports_from": machine.host.ports_from,
-            **sections,
+            **{key: inputs[key] for key in names if inputs.get(key)},
         }
     )
 
 
+def _fleet(machine: Machine, inputs: Plain) -> Fleet:
+    """A state from before there were fleets is that of a host which is alone."""
+    peers = tuple(
+        Peer(str(p["name"]), str(p["address"]), bool(p["entry"])) for p in inputs.get("peers") or ()
+    )
+    return Fleet(
+        name=machine.host.name,
+        entry=bool(inputs.get("entry", True)),
+        peers=peers,
+        inner_bind=str(inputs["address"]) if peers else None,
+    )
+
+
 def _config(machine: Machine, inputs: Plain) -> str:
-    settings = _settings(machine, inputs)
-    return haproxy.config(settings, machine.host.ports, int(inputs["replicas"]))
+    """HAProxy's configuration, with the weights that the walk has given the hosts."""
+    settings, fleet = _settings(machine, inputs), _fleet(machine, inputs)
+    text = haproxy.config(settings, machine.host.ports, int(inputs["replicas"]), fleet)
+    return haproxy.with_weights(text, machine.host.name, traffic.weights(machine))
 
 
 def _container(machine: Machine, inputs: Plain) -> Container:
+    has_key = certificate.kind(inputs) != NO_TLS or inputs.get("peers")
     return edge.container(
         name=machine.edge_name,
         stack=machine.host.stack,
         image=str(inputs["image"]),
         folder=str(machine.paths.edge),
-        groups=() if certificate.kind(inputs) == NO_TLS else certificate.groups(machine),
+        groups=certificate.groups(machine) if has_key else (),
     )
 
 
@@ -140,23 +166,36 @@ def _runs_another_image(machine: Machine, there: containers.Running, inputs: Pla
     return there.image_id != machine.image_id(str(inputs["image"]))
 
 
-def _write_files(machine: Machine, inputs: Plain) -> None:
-    """Writes the key set, which the replicas see by themselves, and the record if there is none."""
+def _write_files(machine: Machine, inputs: Plain) -> bool:
+    """Everything but the configuration; whether the edge has to take it in.
+
+    The replicas see the key set by themselves, and the record is not written where it is well.
+    """
     paths = machine.paths
     keys = str(inputs["jwks"] or NO_KEYS)
     if machine.read(paths.jwks) != keys:
         machine.write(paths.jwks, keys)
-    if machine.read(paths.live_map) is None:
-        live.write(machine, live.serving(machine))
+    live.mend(machine)
+    if inputs.get("peers"):
+        identity.take_into_use(machine)
+    return certificate.ensure(machine, inputs)
 
 
-def _refuse_taken_ports(machine: Machine, settings: Settings, before: str) -> None:
+def _is_in_use(machine: Machine, inputs: Plain, config: str) -> bool:
+    """Whether the edge that runs has taken in what lies there for it: a kill may come between."""
+    return reload.has_taken(machine, config) and (
+        not inputs.get("peers") or identity.is_in_use(machine)
+    )
+
+
+def _refuse_taken_ports(machine: Machine, settings: Settings, config: str, before: str) -> None:
     """Compares with what listens there; the ports of the edge that runs (`before`) are ours."""
     found = ports.sockets(machine.run(ports.tables()))
-    held, plan = haproxy.listens_on(before), machine.host.ports
-    inner = {plan.edge_metrics, *(plan.direct(slot) for slot in SLOTS)}
-    wanted = [(settings.address, {port}, key) for key, port in settings.listens_on.items()]
-    for address, numbers, key in (*wanted, (ports.LOOPBACK, inner, "edge.ports_from")):
+    needed, held = haproxy.listens_on(config), haproxy.listens_on(before)
+    outer = {**settings.listens_on, **settings.inner_ports}
+    wanted = [(settings.address, {port} & needed, key) for key, port in outer.items()]
+    loopback = needed - set(outer.values())
+    for address, numbers, key in (*wanted, (ports.LOOPBACK, loopback, "edge.ports_from")):
         if taken := ports.taken(found, address, numbers - held):
             port = min(taken)
             msg = f"{machine.host.name}: port {port} is taken. Free it, or choose another `{key}`."
@@ -181,44 +220,12 @@ def _replace(machine: Machine, wanted: Container, console: Console) -> None:
     machine.remove_container(old)
 
 
-def _reload(machine: Machine, before: str | None, console: Console) -> None:
-    """Lets new workers take over; where they cannot, the old ones stay, and so does what they read.
-
-    Raises:
-        HostError: HAProxy refuses the configuration.
-        Refused: its workers did not start.
-    """
-    try:
-        machine.run([machine.engine, "exec", machine.edge_name, *haproxy.check()])
-    except HostError:
-        _put_back(machine, before)
-        raise
-    old = _workers(machine)
-    machine.run(containers.kill(machine.engine, machine.edge_name, "USR2"))
-    is_new = wait_until(lambda: bool(_workers(machine) - old), START_TIMEOUT_S, console.stopped)
-    if not is_new:
-        said = machine.last_words(machine.edge_name) or "empty"
-        _put_back(machine, before)
-        msg = (
-            f"{machine.host.name}: the edge did not take its new configuration "
-            f"(its log ends: {said}). The old one serves; see `make logs`."
-        )
-        raise Refused(msg)
-
-
 def _put_back(machine: Machine, before: str | None) -> None:
     if before is not None:
         machine.write(machine.paths.config, before)  # what a restart would come back with
 
 
-def _workers(machine: Machine) -> set[int]:
-    """Process ids of HAProxy's workers; none while its master starts itself anew."""
-    argv = [machine.engine, "exec", "--interactive", machine.edge_name, *edge.WORKERS]
-    done = machine.connection.run(argv, edge.show_workers())
-    return edge.parse_workers(done.out) if done.status == 0 else set()
-
-
-def _wait_for_answer(machine: Machine, settings: Settings, console: Console) -> None:
+def _wait_for_answer(machine: Machine, config: str, console: Console) -> None:
     """Until it answers and listens on every port: workers that cannot leave the old ones there."""
     metrics = machine.host.ports.edge_metrics
     missing = {metrics}
@@ -228,7 +235,7 @@ def _wait_for_answer(machine: Machine, settings: Settings, console: Console) -> 
             return False
         missing.clear()
         listening = ports.listening(machine.run(ports.tables()))
-        missing.update(set(settings.listens_on.values()) - listening)
+        missing.update(haproxy.listens_on(config) - listening)
         return not missing
 
     if not wait_until(answers, START_TIMEOUT_S, console.stopped):
@@ -240,12 +247,14 @@ def _wait_for_answer(machine: Machine, settings: Settings, console: Console) -> 
         raise Refused(msg)
 
 
+def _drain(machine: Machine, console: Console) -> None:
+    if any(c.name == machine.edge_name and c.is_running for c in machine.containers()):
+        for slot in SLOTS:
+            replicas.drain(machine, slot, DRAIN_TIMEOUT_S, console.stopped)
+
+
 def _look_at_container(machine: Machine, state: Plain) -> str:
-    there = next((c for c in machine.containers() if c.name == machine.edge_name), None)
-    if there is None:
-        return "removed"
-    if not there.is_running:
-        return f"not running ({there.status})"
-    if _runs_another_image(machine, there, state):
-        return f"runs another image ({there.image_id[:12]})"
-    return there.differs_from(_container(machine, state)) or AS_DECLARED
+    found = look_at_container(machine, _container(machine, state))
+    if found == AS_DECLARED and not _is_in_use(machine, state, _config(machine, state)):
+        return "has not taken in its files"
+    return found

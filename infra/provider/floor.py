@@ -51,9 +51,11 @@ class Watch:
         return answered / max(time.monotonic() - self._since, 0.001)
 
     def _answered(self) -> int:
+        """By this host's replicas: what its edge sends to other hosts is no work for it."""
         if self._slot is None:
             return 0
-        return sum(s.requests for s in self._machine.edge_servers() if s.slot == self._slot)
+        servers = self._machine.edge_servers()
+        return sum(s.requests for s in servers if s.slot == self._slot and s.number)
 
 
 def check(machine: Machine, plan: Plan, slot: str, watch: Watch) -> Measured:

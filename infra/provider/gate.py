@@ -57,11 +57,11 @@ def run(
         msg = "gate: interrupted. Run `make up` again."
         raise GateDidNotRun(msg)
     if status != 0:
-        raise GateDidNotRun(_last_words(folder, status))
-    return _figures(folder)
+        raise GateDidNotRun(last_words(folder, status))
+    return figures(folder)
 
 
-def _last_words(folder: Path, status: int) -> str:
+def last_words(folder: Path, status: int) -> str:
     """Why the gate ended with a fault: the last line that it wrote."""
     lines = (folder / "gate.log").read_text().strip().splitlines()
     if lines:
@@ -69,7 +69,7 @@ def _last_words(folder: Path, status: int) -> str:
     return f"gate: ended without a word (exit {status}). Free memory, then run `make up`."
 
 
-def _figures(folder: Path) -> dict[str, Any]:
+def figures(folder: Path) -> dict[str, Any]:
     try:
         figures: dict[str, Any] = json.loads((folder / "gate.json").read_text())
     except (OSError, ValueError) as e:
@@ -101,7 +101,7 @@ def _follow(process: "subprocess.Popen[str]", request: str, console: Console) ->
     assert process.stdout is not None  # noqa: S101
     process.stdin.write(request)
     process.stdin.close()
-    reader = threading.Thread(target=_show, args=(process.stdout, console), daemon=True)
+    reader = threading.Thread(target=show, args=(process.stdout, console), daemon=True)
     reader.start()
     while process.poll() is None:
         if console.stopped.wait(STOP_CHECK_S):
@@ -112,7 +112,7 @@ def _follow(process: "subprocess.Popen[str]", request: str, console: Console) ->
     return status
 
 
-def _show(lines: IO[str], console: Console) -> None:
+def show(lines: IO[str], console: Console) -> None:
     for line in lines:
         if line.strip():
             console.say(line.strip(), passing=True)

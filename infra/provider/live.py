@@ -3,16 +3,16 @@
 One file and one rename: whatever is killed, and whenever, all of them come back with one answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from infra.commands import edge
 from infra.commands.containers import RELEASE_LABEL, SLOT_LABEL
 from infra.commands.replica import ROLE
 from infra.host import SLOTS
 from infra.provider.machine import Machine
 
 _HEAD = "# The release that has the traffic. Written by `pulumi up`."
-NOBODY = "none"
-"""What stands for the slot while no release is live."""
+_NOTES = "# release {release}\n# replicas {replicas}\n# since {since}\n# image {image}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,18 @@ class Live:
 
 
 def text(live: Live | None) -> str:
-    """The file: HAProxy's map has the line `live`, and skips the notes as comments."""
-    if live is None:
-        return f"{_HEAD}\nlive {NOBODY}\n"
-    return (
-        f"{_HEAD}\n# release {live.release}\n# replicas {live.replicas}\n"
-        f"# since {live.since}\n# image {live.image}\nlive {live.slot}\n"
-    )
+    """The file: HAProxy's map, which skips the notes as comments.
+
+    A restart comes back with this, so no candidate stands in it: neither its release, nor a share.
+    """
+    notes = "" if live is None else _NOTES.format(**asdict(live))
+    keys = {
+        edge.LIVE: live.slot if live else edge.NOBODY,
+        edge.CANARY: "0",
+        **{edge.release_key(slot): edge.NOBODY for slot in SLOTS},
+        **({edge.release_key(live.slot): live.release} if live else {}),
+    }
+    return f"{_HEAD}\n{notes}" + "".join(f"{key} {value}\n" for key, value in keys.items())
 
 
 def parse(content: str) -> Live | None:
@@ -73,8 +78,13 @@ def write(machine: Machine, live: Live | None) -> None:
 
 
 def mend(machine: Machine) -> None:
-    """Writes a record that was lost or damaged anew, from what serves users now."""
-    if read(machine) is None and (found := serving(machine)) is not None:
+    """Writes a record anew that was lost or damaged, from what serves users now, or an older one.
+
+    An edge with our configuration needs every key of the map, and an older record lacks some.
+    """
+    content = machine.read(machine.paths.live_map)
+    found = (None if content is None else parse(content)) or serving(machine)
+    if content != text(found):
         write(machine, found)
 
 

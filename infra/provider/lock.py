@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.commands import files
 from infra.connection import MACHINE_ID, HostError
+from infra.provider.each import on_each
 from infra.provider.machine import Machine
 from infra.provider.resource import Refused
 
@@ -64,10 +65,15 @@ class Lock:
 
     def __enter__(self) -> "Lock":
         taken: list[Machine] = []
+
+        def take(machine: Machine) -> None:
+            self._take(machine)
+            taken.append(machine)
+
+        first, *others = self._machines
         try:
-            for machine in self._machines:
-                self._take(machine)
-                taken.append(machine)
+            take(first)  # whoever has the first host's is the one who may have the others'
+            on_each(take, others)
         except BaseException:
             self._leave(taken)
             raise
@@ -82,8 +88,25 @@ class Lock:
         self._leave(self._machines)
 
     def is_held(self) -> bool:
-        """Whether the lock is still ours on every host that answers."""
-        return all(self._holds(machine) for machine in self._machines)
+        """Whether the lock is still ours on every host.
+
+        Raises:
+            HostError: a host does not answer, and on all that do it is.
+        """
+        silent: list[HostError] = []
+
+        def holds(machine: Machine) -> bool:
+            try:
+                return self._holds(machine)
+            except HostError as e:
+                silent.append(e)
+                return True
+
+        if not all(on_each(holds, self._machines)):
+            return False
+        if silent:
+            raise type(silent[0])(" ".join(str(e) for e in silent))
+        return True
 
     def _text(self) -> str:
         return json.dumps(asdict(self.holder)) + "\n"
@@ -110,10 +133,13 @@ class Lock:
 
     def _leave(self, machines: Sequence[Machine]) -> None:
         """A host that does not answer keeps a lock that nobody renews: it counts no longer soon."""
-        for machine in machines:
+
+        def leave(machine: Machine) -> None:
             with suppress(HostError):
                 if self._holds(machine):
                     machine.remove(machine.paths.lock)
+
+        on_each(leave, machines)
 
     def _beat(self, machine: Machine) -> None:
         while not self._done.wait(HEARTBEAT_S):

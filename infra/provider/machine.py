@@ -22,7 +22,7 @@ ENGINE_VARIABLE = "BENTOFLEET_ENGINE"
 ENGINES = ("podman", "docker")
 ENGINE_TIMEOUT_S = 30.0
 NOT_THERE = 4
-"""Exit status of `files.read` for a file that is not there."""
+"""Exit status of `files.read` for a file that is not there, of `files.append` for its folder."""
 
 
 class Machine:
@@ -65,6 +65,13 @@ class Machine:
     def write(self, path: PurePosixPath, content: str, mode: str = "0644") -> None:
         """Replaces a file at once."""
         self.run(files.write(str(path), mode, len(content.encode())), stdin=content)
+
+    def append(self, path: PurePosixPath, line: str, most_bytes: int) -> None:
+        """Adds a line to a file that begins anew at `most_bytes`; not where its folder is gone."""
+        done = self.connection.run(files.append(str(path), line, most_bytes))
+        if done.status not in (0, NOT_THERE):
+            msg = f"{self.host.name}: cannot write to {path} ({last_line(done.err)})."
+            raise HostError(msg)
 
     def remove(self, path: PurePosixPath) -> None:
         """Removes a file or folder."""
@@ -162,7 +169,11 @@ class Machine:
 
     def edge_live(self) -> str | None:
         """The slot that the running edge sends users to."""
-        return edge.parse_live(self.edge_command(edge.show_live()))
+        return edge.parse_live(self.edge_command(edge.show_map()))
+
+    def edge_map(self) -> dict[str, str]:
+        """What the running edge goes by: live, the candidate's share, the slots' releases."""
+        return edge.parse_map(self.edge_command(edge.show_map()))
 
     # -- HTTP -----------------------------------------------------------------------------------
 

@@ -23,23 +23,23 @@ class Present:
     fault: str
 
 
-def ask(hosts: Sequence[Host], listens: Plain | None = None) -> dict[str, Present]:
+def ask(hosts: Sequence[Host], wanted: Mapping[str, Plain] | None = None) -> dict[str, Present]:
     """What each host says, by its name; changes nothing.
 
     Args:
-        listens: `address` and `ports` of the edge, as Prepare has them: hosts that are new are
-            held against what they need. None: that is not asked.
+        wanted: by the names of hosts what their edges need, as Prepare has it: hosts that are new
+            are held against that. None: it is not asked.
     """
-    answers = on_each(lambda host: _ask(host, listens), hosts)
+    answers = on_each(lambda host: _ask(host, (wanted or {}).get(host.name)), hosts)
     return {host.name: told for host, told in zip(hosts, answers, strict=True)}
 
 
-def _ask(host: Host, listens: Plain | None) -> Present:
+def _ask(host: Host, wanted: Plain | None) -> Present:
     machine_id = ""
     try:
         machine_id = connect(host).machine_id()
-        if listens is not None:
-            prepare.refuse_new(host, listens)
+        if wanted is not None:
+            prepare.refuse_new(host, wanted)
     except (HostError, Refused) as e:
         return Present(machine_id, str(e))
     return Present(machine_id, "")

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra import hours
 from infra.provider import words
 from infra.provider.console import Console
 from infra.provider.gate import ROOT
@@ -16,6 +17,9 @@ from loadtests.slo import Judgement, Outcome, SloRow
 
 REPORTS = ROOT / "reports"
 PAGE_TIMEOUT_S = 60
+
+MOST_POINTS = 2000
+"""Of a canary's timeline; beyond it every second one goes."""
 
 
 class Record:
@@ -29,6 +33,8 @@ class Record:
         self.figures = verdict.Figures()
         self._rows: tuple[SloRow, ...] = ()
         self._steps: list[verdict.Step] = []
+        self._canary: list[verdict.CanaryEvidence] = []
+        self._timeline: list[verdict.TimelinePoint] = []
         self._reasons: list[str] = []
         self.outcome: Outcome = "inconclusive"
         self.folder: Path = verdict.attempt_dir(REPORTS, plan.stack, plan.release)
@@ -58,6 +64,20 @@ class Record:
             )
         )
 
+    def canary(self, evidence: verdict.CanaryEvidence) -> None:
+        """Keeps what one step of the canary saw."""
+        self._canary.append(evidence)
+
+    def timeline(self, point: verdict.TimelinePoint) -> None:
+        """Keeps one look at both sides of the canary."""
+        self._timeline.append(point)
+        if len(self._timeline) > MOST_POINTS:
+            self._timeline = self._timeline[::2]
+
+    def elapsed_s(self) -> float:
+        """Seconds since the attempt began."""
+        return time.monotonic() - self._clock
+
     def keep_log(self, host: str, container: str, lines: str) -> None:
         """Keeps the end of a container's log beside the verdict."""
         (self.folder / f"{host}-{container}.log").write_text(lines)
@@ -86,10 +106,13 @@ class Record:
                 profile=plan.profile,
                 runner=plan.runner,
                 started_at=self._started.isoformat(timespec="milliseconds"),
-                duration_s=round(time.monotonic() - self._clock, 3),
+                duration_s=round(self.elapsed_s(), 3),
                 figures=self.figures,
                 slo=self._rows,
                 steps=tuple(self._steps),
+                canary=tuple(self._canary),
+                timeline=tuple(self._timeline),
+                notes=tuple(self._notes()),
                 cost=None,
                 cost_reason=words.text("no_cost", plan.language),
                 language=plan.language,
@@ -97,6 +120,10 @@ class Record:
         )
         verdict.link_latest(REPORTS, plan.stack, self.folder)
         self._write_page()
+
+    def _notes(self) -> Iterator[str]:
+        if hours.is_overridden():
+            yield words.text("now", self._plan.language)
 
     def _write_page(self) -> None:
         """A page that cannot be made is a warning: the verdict stands in verdict.json."""

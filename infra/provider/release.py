@@ -1,31 +1,31 @@
 """The release of a stack: walked in when it is new, mended when a host drifted, never replaced."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from infra.commands import edge, replica
-from infra.commands.containers import Container, Running
+from infra.commands import replica
+from infra.commands.containers import Running
 from infra.config import MAX_REPLICAS
 from infra.connection import HostError, Unreachable
 from infra.host import SLOTS, Host
-from infra.provider import devices, keep, live, replicas
+from infra.provider import devices, live, replicas, retire, traffic
 from infra.provider.console import Console
+from infra.provider.converge import converge
 from infra.provider.each import on_each, on_each_host
 from infra.provider.live import Live
 from infra.provider.lock import Lock
 from infra.provider.machine import Machine, open_machine
+from infra.provider.members import Members
 from infra.provider.plan import Plan
-from infra.provider.record import Record
 from infra.provider.resource import (
     AS_DECLARED,
     Plain,
-    Refused,
     Resource,
     is_forgotten,
     out_of_range,
 )
-from infra.provider.traffic import is_at, set_live
-from infra.provider.walk import Walk
+from infra.provider.traffic import canary
 
 
 class Release(Resource):
@@ -120,30 +120,15 @@ def leave(hosts: Sequence[Host], drain_timeout_s: int, console: Console) -> None
             machines.append(open_machine(host))
         except HostError as e:
             console.warn(f"{e} Its replicas were not ended.")
-    if machines:
-        with Lock(machines):
-            on_each(lambda m: _clear(m, drain_timeout_s, console), machines)
-
-
-def converge(plan: Plan, machines: Sequence[Machine], console: Console, lock: Lock) -> str:
-    """Makes the release live on every host, from whatever an earlier run has left there.
-
-    Returns:
-        The path of the verdict; empty where it was live already and nothing was walked.
-
-    Raises:
-        Refused: the release did not pass; what was live before stays.
-    """
-    on_each(live.mend, machines)
-    behind = [m for m in machines if not _is_live(m, plan)]
-    # where it is live already an earlier run got so far, and was then killed
-    level = [m for m in machines if m not in behind]
-    on_each(lambda machine: _mend(machine, plan, console), level, plan.parallel)
-    if not behind:
-        return ""
-    record = Record(plan, console)
-    Walk(plan, behind, console, lock, record).run()
-    return f"{record.shown_folder}/verdict.json"
+    if not machines:
+        return
+    entries = tuple(m for m in machines if m.host.entry)
+    members = Members(tuple(machines), entries, len(machines))
+    with Lock(machines):
+        on_each(partial(_unless_silent, _send_nobody, console), machines)
+        for slot in SLOTS:
+            retire.drain(members, slot, drain_timeout_s)
+        on_each(partial(_unless_silent, _clear, console), machines)
 
 
 def _weight_part(host: str) -> str:
@@ -157,69 +142,6 @@ def _replica_part(host: str, number: int) -> str:
 def _open_all(hosts: Sequence[Host]) -> list[Machine]:
     """Every host, or one error that names each that does not answer."""
     return on_each_host(open_machine, hosts)
-
-
-def _is_live(machine: Machine, plan: Plan) -> bool:
-    now = live.read(machine)
-    return now is not None and now.release == plan.release
-
-
-def _mend(machine: Machine, plan: Plan, console: Console) -> None:
-    """Brings a host whose release is right level: replicas, weights, strangers, image tags."""
-    was = live.read(machine)
-    if was is None:
-        return
-    now = Live(
-        release=was.release,
-        slot=was.slot,
-        replicas=plan.replicas,
-        since=was.since,
-        image=plan.image_of(machine.host),
-    )
-    if not is_at(machine, now):
-        set_live(machine, now)
-    there = machine.containers()
-    for number in range(1, plan.replicas + 1):
-        _mend_replica(machine, plan, now, number, there, console)
-    for name in replicas.remove(machine, replicas.not_of(now)):
-        console.say(f"{machine.host.name}: {name} removed; it is no part of the live release")
-    keep.prune(machine, plan.image_of(machine.host), plan.keep)
-
-
-def _mend_replica(
-    machine: Machine,
-    plan: Plan,
-    now: Live,
-    number: int,
-    there: Sequence[Running],
-    console: Console,
-) -> None:
-    """Starts a replica that is missing or different; one that runs is drained before."""
-    try:
-        wanted = _wanted(machine, plan, now.slot, number)
-    except devices.NoDevice as e:
-        raise Refused(str(e)) from e
-    found = next((c for c in there if c.name == wanted.name), None)
-    image_id = machine.image_id(plan.image_of(machine.host))
-    is_same = found and not found.differs_from(wanted) and found.image_id == image_id
-    if found and found.is_running and is_same:
-        return
-    if found and found.is_running:
-        machine.edge_command(edge.set_state(now.slot, number, "drain"))
-        replicas.drain(machine, now.slot, plan.drain_timeout_s, console)
-        machine.stop([found.name], replicas.STOP_TIMEOUT_S)
-    machine.ensure(wanted, [])
-    machine.edge_command(edge.set_state(now.slot, number, "ready"))
-    try:
-        replicas.await_replica(machine, plan, now.slot, number, console, lambda: None)
-    except replicas.NotReady as e:
-        raise Refused(f"{e}. The other replicas serve; see `make logs`.") from e
-    console.say(f"{machine.host.name}: replica {number} started again")
-
-
-def _wanted(machine: Machine, plan: Plan, slot: str, number: int) -> Container:
-    """Replica `number` as it has to be on this host, its card included."""
-    return plan.container(machine.host, machine.paths, slot, number, devices.access(machine))
 
 
 def _try_to_look(host: Host, plan: Plan) -> dict[str, str] | HostError:
@@ -249,8 +171,10 @@ def _weights(machine: Machine, plan: Plan, now: Live | None, there: Sequence[Run
     running = {c.name for c in there if c.is_running}
     if machine.edge_name not in running:
         return "the edge is not running"
-    slot = machine.edge_live()
-    return AS_DECLARED if slot == now.slot else f"the edge sends users to slot {slot}"
+    if (slot := machine.edge_live()) != now.slot:
+        return f"the edge sends users to slot {slot}"
+    share = canary(machine)
+    return f"the edge sends {share:.2%} of the users to a candidate" if share else AS_DECLARED
 
 
 def _replica(
@@ -263,7 +187,7 @@ def _replica(
     if not found.is_running:
         return f"not running ({found.status})"
     try:
-        wanted = _wanted(machine, plan, now.slot if now else "a", number)
+        wanted = replicas.wanted(machine, plan, now.slot if now else "a", number)
     except devices.NoDevice as e:
         return str(e)
     if difference := found.differs_from(wanted):
@@ -273,15 +197,21 @@ def _replica(
     return AS_DECLARED
 
 
-def _clear(machine: Machine, drain_timeout_s: int, console: Console) -> None:
+def _unless_silent(work: Callable[[Machine], None], console: Console, machine: Machine) -> None:
     try:
-        if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
-            machine.edge_command(edge.set_live(None))
-            for slot in SLOTS:
-                replicas.drain(machine, slot, drain_timeout_s, console)
-        replicas.remove(machine, lambda _: True)
-        live.write(machine, None)
-        for name in machine.names_in(machine.paths.releases):
-            machine.remove(machine.paths.releases / name)
+        work(machine)
     except Unreachable as e:
         console.warn(f"{e} Its replicas were not ended.")
+
+
+def _send_nobody(machine: Machine) -> None:
+    """Its own users get nothing from now on; the other hosts' edges know it no more."""
+    if machine.edge_name in {c.name for c in machine.containers() if c.is_running}:
+        traffic.set_none(machine)
+
+
+def _clear(machine: Machine) -> None:
+    replicas.remove(machine, lambda _: True)
+    live.write(machine, None)
+    for name in machine.names_in(machine.paths.releases):
+        machine.remove(machine.paths.releases / name)

@@ -1,9 +1,17 @@
-"""The replicas of one release on one host: started, awaited, mended, drained, and told apart."""
+"""The replicas of one release on one host: started, awaited, drained, and told apart."""
 
+import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 
-from infra.commands import edge, replica
-from infra.commands.containers import NUMBER_LABEL, RELEASE_LABEL, SLOT_LABEL, Running
+from infra.commands import edge, floating, replica
+from infra.commands.containers import (
+    NUMBER_LABEL,
+    RELEASE_LABEL,
+    SLOT_LABEL,
+    Container,
+    Running,
+)
 from infra.provider import devices
 from infra.provider.console import Console
 from infra.provider.live import Live
@@ -20,7 +28,6 @@ CANDIDATE_STOP_TIMEOUT_S = 2
 EDGE_SEES_TIMEOUT_S = 15.0
 """The edge checks each second; this is the time in which it must have seen a ready replica."""
 
-
 LAST_WORDS_TIMEOUT_S = 3.0
 
 
@@ -30,7 +37,7 @@ class NotReady(Exception):
 
 def of_role(there: Sequence[Running]) -> list[Running]:
     """The containers that are replicas, or that only carry our stack's label."""
-    return [c for c in there if c.role != "edge"]
+    return [c for c in there if c.role not in ("edge", floating.ROLE)]
 
 
 def start(machine: Machine, plan: Plan, slot: str) -> None:
@@ -51,6 +58,28 @@ def start(machine: Machine, plan: Plan, slot: str) -> None:
             machine.remove_container(left.name)
     for container in wanted:
         machine.ensure(container, there)
+
+
+def admit(machine: Machine, slot: str, count: int) -> None:
+    """Lets a host's edge check and ask the replicas of a slot, whatever it was told of them."""
+    states = [
+        command
+        for number in range(1, count + 1)
+        for command in (
+            edge.set_health(slot, number, on=True),
+            edge.set_state(slot, number, "ready"),
+        )
+    ]
+    machine.edge_command(edge.together(*states))
+
+
+def wanted(machine: Machine, plan: Plan, slot: str, number: int) -> Container:
+    """Replica `number` as it has to be on a host, its card included.
+
+    Raises:
+        NoDevice: no container can get at the card that the host declares.
+    """
+    return plan.container(machine.host, machine.paths, slot, number, devices.access(machine))
 
 
 def _numbers(plan: Plan) -> range:
@@ -133,32 +162,49 @@ def _state(found: Running | None) -> str:
 
 
 def await_edge(machine: Machine, count: int, slot: str, console: Console) -> None:
-    """Waits until the edge counts `count` replicas of `slot` as up.
+    """Waits until the host's own edge counts `count` replicas of `slot` as up.
 
     Raises:
         NotReady: with what the edge's health check found.
     """
 
-    def up() -> list[edge.Server]:
-        return [s for s in machine.edge_servers() if s.slot == slot and s.is_up]
+    def there() -> list[edge.Server]:
+        return [s for s in machine.edge_servers() if s.group == "slot" and s.slot == slot]
 
-    if not wait_until(lambda: len(up()) >= count, EDGE_SEES_TIMEOUT_S, console.stopped):
+    def is_seen() -> bool:
+        return sum(s.is_up for s in there()) >= count
+
+    if not wait_until(is_seen, EDGE_SEES_TIMEOUT_S, console.stopped):
         seen = ", ".join(
-            f"replica {s.number}: {s.status} {s.check}"
-            for s in machine.edge_servers()
-            if s.slot == slot and not s.is_up
+            f"replica {s.number}: {s.status} {s.check}" for s in there() if not s.is_up
         )
         msg = f"{machine.host.name}: the edge does not see every replica of the release ({seen})"
         raise NotReady(msg)
 
 
-def drain(machine: Machine, slot: str, timeout_s: int, console: Console) -> int:
-    """Waits until `slot` has no request in work; how many are left when the time is over."""
+def drain(
+    machine: Machine,
+    slot: str,
+    timeout_s: int,
+    stopped: threading.Event,
+    number: int | None = None,
+) -> int:
+    """Waits until a host has no request in work in `slot`; how many are left after the time.
+
+    On an entry, those that it has sent to other hosts count too.
+
+    Args:
+        number: of the one replica of this host that is meant; None: the whole slot.
+    """
 
     def sessions() -> int:
-        return sum(s.sessions for s in machine.edge_servers() if s.slot == slot)
+        return sum(
+            s.sessions
+            for s in machine.edge_servers()
+            if s.slot == slot and number in (None, s.number)
+        )
 
-    wait_until(lambda: sessions() == 0, timeout_s, console.stopped)
+    wait_until(lambda: sessions() == 0, timeout_s, stopped)
     return sessions()
 
 
@@ -173,7 +219,30 @@ def remove(
 
 def in_slot(slot: str) -> Callable[[Running], bool]:
     """Picks the replicas of a slot."""
-    return lambda c: c.labels.get(SLOT_LABEL) == slot
+    return lambda c: slot_of(c) == slot
+
+
+def slot_of(container: Running) -> str | None:
+    """The slot of a replica; None where it is none of ours."""
+    return container.labels.get(SLOT_LABEL)
+
+
+def is_of(container: Running, release: str) -> bool:
+    """Whether it is a replica of that release."""
+    return container.labels.get(RELEASE_LABEL) == release
+
+
+def serving(machine: Machine, stack: Live) -> Live | None:
+    """The record of what a host runs of a release that is live on its stack; None: nothing."""
+    found = [
+        c
+        for c in of_role(machine.containers())
+        if c.is_running and is_of(c, stack.release) and slot_of(c) == stack.slot
+    ]
+    numbers = [int(c.labels[NUMBER_LABEL]) for c in found if c.labels.get(NUMBER_LABEL)]
+    if not numbers:
+        return None
+    return dataclasses.replace(stack, replicas=max(numbers), image=found[0].image)
 
 
 def not_of(live: Live | None) -> Callable[[Running], bool]:

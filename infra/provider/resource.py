@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from infra.commands.containers import Container
 from infra.connection import HostError, Unreachable
 from infra.host import Host
 from infra.provider.console import Console
@@ -138,6 +139,22 @@ def differs(found: object, declared: object, what: str) -> str:
 def look_at_file(found: str | None, declared: str) -> str:
     """What to say of a file on a host: as declared, removed, or changed by hand."""
     return "removed" if found is None else differs(found, declared, "changed by hand")
+
+
+def look_at_container(machine: Machine, wanted: Container) -> str:
+    """What to say of a container: as declared, or how it differs.
+
+    The image's id is the host's own: some engines give one image another id than the one that
+    built it.
+    """
+    there = next((c for c in machine.containers() if c.name == wanted.name), None)
+    if there is None:
+        return "removed"
+    if not there.is_running:
+        return f"not running ({there.status})"
+    if there.image_id != machine.image_id(wanted.image):
+        return f"runs another image ({there.image_id[:12]})"
+    return there.differs_from(wanted) or AS_DECLARED
 
 
 def out_of_range(inputs: Plain, name: str, least: int, most: int) -> dict[str, str]:

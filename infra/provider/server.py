@@ -39,6 +39,7 @@ class BentofleetProvider(sdk.Provider):
         self._engine = engine_address
         self._resources = resources
         self._stopped = threading.Event()
+        self._warned: set[str] = set()
         self._names: dict[str, str] = {}
         """Of the machines that take part in this run, by their ids."""
 
@@ -120,13 +121,23 @@ class BentofleetProvider(sdk.Provider):
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
         """Tells what is really on the host; secrets come back as they were given."""
         state = values.plain(values.known(request.properties))
-        found = values.properties(await _in_thread(self._resource(request.type).read, state))
+        told = await _in_thread(self._resource(request.type).read, state)
+        self._warn_unread(request.urn, host_name(state), told[STATUS])
+        found = values.properties(told)
         on_host = {ON_HOST: found[ON_HOST]} if ON_HOST in found else {}
         return sdk.ReadResponse(
             request.resource_id,
             properties={**request.properties, **found},
             inputs={**request.inputs, **on_host},
         )
+
+    def _warn_unread(self, urn: str, host: str, status: str) -> None:
+        """Says once for each host that nobody looked: else `unchanged` would read as well."""
+        if not host or host in self._warned or status in (ANSWERS, OUT):
+            return
+        self._warned.add(host)
+        _, _, why = status.partition(": ")
+        self._console(urn).warn(f"{why} Nobody looked what is there.")
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         """Removes a resource."""

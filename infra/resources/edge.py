@@ -1,5 +1,6 @@
 """Declares the proxy of a host."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,6 +15,8 @@ class EdgeArgs:
 
     Attributes:
         jwks: the public keys that tokens are checked with, as JSON; empty: none.
+        peers: the stack's other hosts that take part.
+        identity: by what they know this host, PEM; empty where there are none.
         certificate: of one's own, with its chain, PEM; empty: none, or the host makes it.
         certificate_key: its private key, PEM, a secret.
     """
@@ -25,6 +28,8 @@ class EdgeArgs:
     edge: config_edge.Edge
     replicas: int
     jwks: pulumi.Input[str]
+    peers: Sequence[Host] = ()
+    identity: pulumi.Input[str] = ""
     certificate: str = ""
     certificate_key: pulumi.Input[str] | None = None
 
@@ -37,6 +42,7 @@ class Edge(pulumi.CustomResource):
     def __init__(
         self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        floating = args.edge.floating
         inputs = {
             "host": args.host.to_inputs(),
             "machine_id": args.machine_id,
@@ -49,8 +55,17 @@ class Edge(pulumi.CustomResource):
             "tls": args.edge.tls.model_dump(exclude={"certificate_file", "key_file"}),
             "limits": args.edge.limits.model_dump(),
             "rate_limit": args.edge.rate_limit.model_dump(),
-            "certificate": args.certificate,
-            "certificate_key": args.certificate_key,
+            "entry": args.host.entry,
+            "peers": [
+                {"name": p.name, "address": p.inner_address or p.address, "entry": p.entry}
+                for p in args.peers
+            ],
+            "inner_ports_from": args.edge.inner_ports_from,
+            "identity": args.identity,
+            "floating": floating.ip if floating and args.host.entry else None,
+            # users come to entries alone
+            "certificate": args.certificate if args.host.entry else "",
+            "certificate_key": args.certificate_key if args.host.entry else None,
             "served_certificate": None,
         }
         super().__init__("bentofleet:host:Edge", name, inputs, opts)

@@ -6,6 +6,7 @@ import pulumi
 
 from infra.config_edge import Edge
 from infra.host import Host
+from infra.resources.prepare import wanted_at
 
 TOKEN = "bentofleet:stack:muster"  # noqa: S105 - names a function, is no secret
 FAULTS = "faults"
@@ -19,7 +20,7 @@ def muster(hosts: Sequence[Host], edge: Edge) -> None:
     """
     if pulumi.runtime.is_dry_run():
         return
-    listens = {"address": edge.address, "ports": dict(edge.listens_on)}
+    listens = {host.name: wanted_at(host, edge, len(hosts) > 1) for host in hosts}
     given = {"hosts": [host.to_inputs() for host in hosts], "listens": listens}
     told = pulumi.runtime.invoke(TOKEN, given).value
     if lines := (told or {}).get(FAULTS):

@@ -1,25 +1,23 @@
 """Declares a host that is made ready."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
+from infra.config_edge import Edge
 from infra.host import Host
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrepareArgs:
-    """The host to make ready.
+def wanted_at(host: Host, edge: Edge, has_peers: bool) -> dict[str, Any]:
+    """What a host must have for its edge, as inputs.
 
-    Attributes:
-        address: what its edge will listen on.
-        ports: key in the stack's file -> port that has to be free there.
+    `address` is what that listens on, `ports` has those that must be free by their keys in the
+    stack's file, `card` the network card for a floating address where there is one.
     """
-
-    host: Host
-    address: str
-    ports: Mapping[str, int]
+    ports = edge.ports_of(is_entry=host.entry, has_peers=has_peers)
+    floating = {"card": edge.floating.interface} if edge.floating and host.entry else {}
+    return {"address": edge.address, "ports": ports, **floating}
 
 
 class Prepare(pulumi.CustomResource):
@@ -30,12 +28,16 @@ class Prepare(pulumi.CustomResource):
     folder: pulumi.Output[str]
 
     def __init__(
-        self, name: str, args: PrepareArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        host: Host,
+        wanted: Mapping[str, Any],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Args: `wanted` is what `wanted_at` gave."""
         inputs = {
-            "host": args.host.to_inputs(),
-            "address": args.address,
-            "ports": dict(args.ports),
+            "host": host.to_inputs(),
+            **wanted,
             "machine_id": None,
             "engine": None,
             "folder": None,

@@ -37,7 +37,7 @@ class ReleaseArgs:
 
 
 class Release(pulumi.CustomResource):
-    """What serves: walked in by ready, gate and promote, or refused and live stays."""
+    """What serves: walked in by ready, gate, canary and promote, or refused and live stays."""
 
     release: pulumi.Output[str]
     live_since: pulumi.Output[str]
@@ -62,6 +62,7 @@ class Release(pulumi.CustomResource):
             "port": stack.edge.port,
             "gate": stack.gate.model_dump(),
             "rollout": stack.rollout.model_dump(),
+            "analysis": stack.analysis.model_dump(),
             "slo": stack.slo.model_dump(),
             "language": stack.language,
             "tokens_key": args.tokens_key,

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any
 
 import pulumi
@@ -72,11 +73,22 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.declared.append(args)
-        outputs = {"machine_id": "0" * 32} if args.typ.endswith("Prepare") else {}
+        made_up = {"Prepare": {"machine_id": "0" * 32}, "Identity": {"certificates": args.name}}
+        outputs = made_up.get(args.typ.rpartition(":")[2], {})
         return f"{args.name}-id", {**args.inputs, **outputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         return {}
+
+    def by_host(self, type_name: str) -> dict[str, dict[str, Any]]:
+        """The inputs of each resource of a type, by its host."""
+        found = [d for d in self.declared if d.typ.endswith(f":{type_name}")]
+        return {d.inputs["host"]["name"]: d.inputs for d in found}
+
+    def order(self, type_name: str) -> list[int]:
+        """When the resources of a type were declared."""
+        kinds = [d.typ.rpartition(":")[2] for d in self.declared]
+        return [number for number, kind in enumerate(kinds) if kind == type_name]
 
     def of(self, type_name: str) -> dict[str, Any]:
         (found,) = [d for d in self.declared if d.typ.endswith(f":{type_name}")]
@@ -84,8 +96,9 @@ class Recorder(pulumi.runtime.Mocks):
         return inputs
 
 
-def declare(**changes: Any) -> Recorder:
+def declare(pair: tuple[str, str] = ("", ""), **changes: Any) -> Recorder:
     """Runs the program's declarations to their end on a recording engine."""
+    certificate, key_of_it = pair
     raw = {
         "kind": "local",
         "hosts": [{"name": "here", "address": "192.0.2.11", "connection": "local"}],
@@ -98,7 +111,12 @@ def declare(**changes: Any) -> Recorder:
     @pulumi.runtime.test
     def program() -> pulumi.Output[Any]:
         key = None if parsed.service.auth == "off" else pulumi.Output.secret(KEY)
-        secrets = stack.Secrets(jwks='{"keys": []}', tokens_key=key)
+        secrets = stack.Secrets(
+            jwks='{"keys": []}',
+            tokens_key=key,
+            certificate=certificate,
+            certificate_key=pulumi.Output.secret(key_of_it) if key_of_it else None,
+        )
         hosts = local.all_hosts("lab", parsed)
         versions = {name: "1" for name in parsed.service.models}
         release = stack.declare("lab", parsed, hosts, IMAGES, versions, secrets)
@@ -154,12 +172,133 @@ def test_a_host_that_is_out_stays_declared_and_is_no_part_of_the_release() -> No
     assert [host["name"] for host in release["hosts"]] == ["one"]
     assert release["out"] == ["two"]
     assert list(release["images"]) == ["cpu"]
+    assert release["release"] == declare(hosts=[one, two]).of("Release")["release"]
     declared = {d.name: d.inputs["host"]["out"] for d in recorder.declared if "host" in d.inputs}
     assert declared == {
         f"{name}-{role}": is_out
         for name, is_out in (("one", False), ("two", True))
-        for role in ("prepare", "image-service", "image-edge", "edge")
+        for role in ("prepare", "image-service", "image-edge", "identity", "trust", "edge")
     }
+
+
+ONE, TWO, THREE = (
+    {"name": name, "address": f"192.0.2.{number}", "user": "deploy", "sudo": True}
+    for number, name in enumerate(("one", "two", "three"), 11)
+)
+FLOATING = {"address": "192.0.2.10/24", "interface": "eth0"}
+OF_USERS, BETWEEN = "edge.port", ["edge.inner_ports_from", "edge.inner_ports_from + 1"]
+
+
+def test_hosts_beside_each_other_each_get_an_identity_and_those_they_let_in() -> None:
+    recorder = declare(hosts=[ONE, {**TWO, "entry": True}, {**THREE, "entry": True}])
+
+    trusts = {
+        name: {peer["name"]: peer["certificates"] for peer in inputs["peers"]}
+        for name, inputs in recorder.by_host("Trust").items()
+    }
+    assert trusts == {
+        "one": {"two": "two-identity", "three": "three-identity"},
+        "two": {"one": "one-identity", "three": "three-identity"},
+        "three": {"one": "one-identity", "two": "two-identity"},
+    }
+    assert recorder.by_host("Edge")["one"]["identity"] == "one-identity"
+    kinds = [recorder.order(kind) for kind in ("Identity", "Trust", "Edge")]
+    assert [max(before) < min(after) for before, after in pairwise(kinds)] == [True, True]
+
+
+def test_a_host_that_is_no_entry_lets_in_entries_alone_and_needs_no_port_of_users() -> None:
+    recorder = declare(hosts=[ONE, TWO, THREE])
+
+    trusts = recorder.by_host("Trust")
+    assert [peer["name"] for peer in trusts["two"]["peers"]] == ["one"]
+    ports = {name: {*inputs["ports"]} for name, inputs in recorder.by_host("Prepare").items()}
+    assert ports == {"one": {OF_USERS, *BETWEEN}, "two": {*BETWEEN}, "three": {*BETWEEN}}
+
+
+def test_an_edge_knows_the_hosts_that_take_part_by_their_addresses_between_hosts() -> None:
+    two = {**TWO, "inner_address": "198.51.100.2"}
+    edges = declare(hosts=[ONE, two, {**THREE, "out": True}]).by_host("Edge")
+
+    assert edges["one"]["entry"] is True
+    assert edges["one"]["peers"] == [{"name": "two", "address": "198.51.100.2", "entry": False}]
+    assert edges["two"]["peers"] == [{"name": "one", "address": "192.0.2.11", "entry": True}]
+    assert edges["three"]["peers"] == []
+
+
+def test_a_host_alone_needs_no_port_between_hosts() -> None:
+    recorder = declare()
+
+    assert list(recorder.of("Prepare")["ports"]) == [OF_USERS]
+    assert (recorder.of("Edge")["entry"], recorder.of("Edge")["peers"]) == (True, [])
+
+
+def test_the_key_of_the_users_certificate_goes_to_entries_alone() -> None:
+    recorder = declare(
+        hosts=[ONE, TWO], edge={"port": 8443, "tls": {"certificate": "own"}}, pair=("shown", KEY)
+    )
+
+    edges = recorder.by_host("Edge")
+    assert edges["one"]["certificate"] == "shown"
+    assert edges["one"]["certificate_key"]["value"] == KEY
+    assert (edges["two"]["certificate"], edges["two"].get("certificate_key")) == ("", None)
+
+
+def test_a_floating_address_comes_to_every_entry_behind_the_edges() -> None:
+    one, two = {**ONE, "entry": True}, {**TWO, "entry": True, "inner_address": "198.51.100.2"}
+    recorder = declare(hosts=[one, two, THREE], edge={"floating": FLOATING})
+
+    floating = recorder.by_host("Floating")
+    entries = [
+        {"name": "one", "address": "192.0.2.11"},
+        {"name": "two", "address": "198.51.100.2"},
+    ]
+    assert list(floating) == ["one", "two"]
+    assert floating["two"]["entries"] == entries
+    assert (floating["one"]["address"], floating["one"]["router_id"]) == ("192.0.2.10/24", 51)
+    assert max(recorder.order("Edge")) < min(recorder.order("Floating"))
+    cards = {name: p.get("card") for name, p in recorder.by_host("Prepare").items()}
+    assert cards == {"one": "eth0", "two": "eth0", "three": None}
+    edges = recorder.by_host("Edge")
+    assert [edges[name].get("floating") for name in ("one", "two", "three")] == [
+        *("192.0.2.10", "192.0.2.10"),
+        None,
+    ]
+
+
+def test_an_entry_that_is_out_keeps_what_it_has_of_the_floating_address() -> None:
+    hosts = [{**host, "entry": True} for host in (ONE, TWO, {**THREE, "out": True})]
+
+    floating = declare(hosts=hosts, edge={"floating": FLOATING}).by_host("Floating")
+
+    assert list(floating) == ["one", "two", "three"]
+    assert [entry["name"] for entry in floating["one"]["entries"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "edge", "expected"),
+    [
+        ([ONE], {}, ["http://192.0.2.11:8080"]),
+        ([ONE, TWO], {}, ["http://192.0.2.11:8080"]),
+        ([{**ONE, "out": True}, TWO, THREE], {"port": 9000}, ["http://192.0.2.12:9000"]),
+        (
+            [ONE, {**TWO, "entry": True}, {**THREE, "entry": True}],
+            {"port": 8443, "tls": {"certificate": "self-signed"}},
+            ["https://192.0.2.12:8443", "https://192.0.2.13:8443"],
+        ),
+        (
+            [{**ONE, "entry": True}, {**TWO, "entry": True}],
+            {"floating": FLOATING},
+            ["http://192.0.2.10:8080", "http://192.0.2.11:8080", "http://192.0.2.12:8080"],
+        ),
+    ],
+    ids=["one host", "two", "the first is out", "two entries", "a floating address"],
+)
+def test_users_are_told_the_floating_address_and_the_entries(
+    hosts: list[dict[str, Any]], edge: dict[str, Any], expected: list[str]
+) -> None:
+    parsed = config.parse({"kind": "local", "hosts": hosts, "edge": edge})
+
+    assert stack.urls(local.hosts("lab", parsed), parsed.edge) == expected
 
 
 def test_only_the_models_that_are_served_are_part_of_the_release() -> None:

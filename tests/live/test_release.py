@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from harness import alike, doors
@@ -24,6 +24,14 @@ pytestmark = pytest.mark.live
 
 def error_lines(done: "subprocess.CompletedProcess[str]") -> list[str]:
     return [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("error:")]
+
+
+CANARY: dict[str, Any] = {
+    "canary": [{"weight": 20, "hold_s": 8}],
+    "settle_s": 1,
+    "min_samples": 59,
+    "max_hold_s": 90,
+}
 
 
 def test_a_preview_before_anything_exists_touches_no_host(stack: "LiveStack") -> None:
@@ -160,18 +168,29 @@ def test_what_was_changed_by_hand_is_named_and_put_back(stack: "LiveStack") -> N
 
 def test_a_new_release_takes_the_traffic_without_losing_a_request(stack: "LiveStack") -> None:
     old = stack.output("release")
-    stack.change(service={"docs": False})
+    stack.change(service={"docs": False}, rollout=CANARY)
 
     with stack.crowd() as client:
         done = stack.up()
         new = stack.output("release")
         client.wait_for(lambda c: c.releases[new] > 0)
+    stack.change(rollout={"canary": []})
 
     assert done.returncode == 0, done.stdout
     assert new != old
     assert set(client.statuses) == {200}
     assert set(client.releases) == {old, new}
     assert {c.labels[containers.RELEASE_LABEL] for c in stack.replicas()} == {new}
+
+
+def test_the_verdict_tells_of_both_sides_of_the_canary(stack: "LiveStack") -> None:
+    (step,) = stack.latest_verdict()["canary"]
+
+    assert step["result"] == "pass"
+    assert step["weight_percent"] == 20
+    assert step["candidate"]["requests"] >= CANARY["min_samples"]
+    assert step["live"]["requests"] > step["candidate"]["requests"]
+    assert stack.latest_verdict()["timeline"]
 
 
 def test_a_replica_more_needs_no_gate(stack: "LiveStack") -> None:
@@ -181,7 +200,7 @@ def test_a_replica_more_needs_no_gate(stack: "LiveStack") -> None:
     done = stack.up()
     assert done.returncode == 0, done.stdout
     assert len(stack.replicas()) == 3
-    assert sum(s.is_up for s in stack.machine().edge_servers()) == 3
+    assert stack.up_in(stack.live().slot) == 3
     stack.change(service={"replicas": 2})
     done = stack.up()
     assert done.returncode == 0, done.stdout

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from harness import doors
-from harness.loopback import LoopbackHost, why_no_host
+from harness.fleet import why_no_fleet
+from harness.loopback import LoopbackHost
+from harness.network import Network
 from harness.stack import ROOT, LiveStack, wait_until
 
 from infra import stack_file
@@ -20,10 +22,10 @@ from infra.provider.machine import Machine, open_machine
 from service import contract
 
 pytestmark = pytest.mark.live
-OVER_SSH = pytest.mark.skipif(why_no_host() is not None, reason=why_no_host() or "")
+OVER_SSH = pytest.mark.skipif(why_no_fleet() is not None, reason=why_no_fleet() or "")
 
 MOST_BYTES = 650 * 1024 * 1024
-NAME, PORT, PORTS_FROM = "live-vulkan", 18643, 24200
+NAME, PORT, PORTS_FROM, NETWORK = "live-vulkan", 18643, 24200, 4
 
 
 class CardStack(LiveStack):
@@ -39,12 +41,10 @@ class CardStack(LiveStack):
             # a photo takes two cores half a second, and its deadline is three
             "service": {"models": ["octagon"], "replicas": 1},
             "slo": {"latency_p95_ms": 5000, "min_rps": 0.6, "success_ratio": 0.9},
-            "rollout": {"keep": 1, "drain_timeout_s": 20, "ready_timeout_s": 180},
+            "rollout": {"canary": [], "keep": 1, "drain_timeout_s": 20, "ready_timeout_s": 180},
         }
         if host is None:
             self.settings["edge"]["address"] = "127.0.0.1"
-        else:
-            host.lead(PORT)
         self.declares(software_device=True)
 
     def declares(self, **settings: Any) -> None:
@@ -71,7 +71,8 @@ def vulkan(
         manifest.load_fresh(ROOT, {"edge", "vulkan"})
     except ValueError as e:
         pytest.fail(f"{e} (`make test` does that first)")
-    host = None if request.param == "here" else LoopbackHost("here", "127.0.0.3", port=22024)
+    network = None if request.param == "here" else Network(NETWORK)
+    host = LoopbackHost("here", network=network, number=11) if network else None
     stack = CardStack(tmp_path_factory.mktemp("vulkan"), host)
     if host is None:
         stack.sweep()
@@ -79,9 +80,10 @@ def vulkan(
     yield stack
     stack.run("pulumi", "destroy", "--yes", "--skip-preview", "-s", stack.name)
     stack.file.unlink(missing_ok=True)
-    if host is not None:
+    if host is not None and network is not None:
         line.close_all()
         host.close()
+        network.close()
 
 
 @contextlib.contextmanager

@@ -36,7 +36,8 @@ REMOVED = "removed"
 
 
 class Prepare(Resource):
-    """Inputs: `host`; `address` and `ports` of its edge, these by their keys in the stack's file.
+    """Inputs: `host`; `address` and `ports` of its edge, these by their keys in the stack's file;
+    `card`, where a floating address is to be.
 
     Outputs: `machine_id`, `engine`, `folder`.
     """
@@ -113,11 +114,11 @@ class Prepare(Resource):
         _take_away(find(host_of(state)), console)
 
 
-def refuse_new(host: Host, listens: Plain) -> None:
+def refuse_new(host: Host, wanted: Plain) -> None:
     """Passes where a host that has nothing of the stack yet can be prepared; makes nothing.
 
     Args:
-        listens: `address` and `ports` of its edge.
+        wanted: the inputs of Prepare beside the host.
 
     Raises:
         HostError: it cannot be asked.
@@ -127,7 +128,7 @@ def refuse_new(host: Host, listens: Plain) -> None:
     root = str(found.bare.paths.root)
     if root in install.absent(found.bare, [root]):
         machine = None if install.missing(found) else open_machine(host)
-        checks.refuse_wrong(found, machine, listens, {})
+        checks.refuse_wrong(found, machine, wanted, {})
 
 
 def _make(

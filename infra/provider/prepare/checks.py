@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from infra.commands import clock, disk, packages, ports
 from infra.host import SLOTS
+from infra.provider import floating
 from infra.provider.machine import Machine
 from infra.provider.prepare.host import Found
 from infra.provider.resource import Plain, Refused
@@ -24,7 +25,7 @@ def refuse_wrong(found: Found, machine: Machine | None, inputs: Plain, state: Pl
         Refused: with every fault, a line each.
     """
     lacking = list(_rootless(found, machine))
-    faults = [*_clock(found), *lacking]
+    faults = [*_clock(found), *lacking, *_floating(found, inputs)]
     if not lacking:  # else the engine cannot be asked
         faults += [*_room(found, machine), *_ports(found.bare, machine, inputs, state)]
     if faults:
@@ -66,6 +67,11 @@ def _rootless(found: Found, machine: Machine | None) -> Iterator[str]:
         )
 
 
+def _floating(found: Found, inputs: Plain) -> Iterator[str]:
+    if card := inputs.get("card"):
+        yield from floating.faults(found.bare, str(card))
+
+
 def _room(found: Found, machine: Machine | None) -> Iterator[str]:
     for words in shortages(found.bare, machine):
         yield f"too little disk room (got {words}). Make room there."
@@ -89,7 +95,7 @@ def _ports(bare: Machine, machine: Machine | None, inputs: Plain, state: Plain) 
     plan, wanted = bare.host.ports, dict(inputs["ports"])
     inner = set(range(plan.first, plan.first + ports.COUNT)) - ports.of_containers(there, plan)
     if any(c.name == bare.edge_name for c in there):
-        inner -= {plan.edge_metrics, *(plan.direct(slot) for slot in SLOTS)}
+        inner -= {plan.edge_metrics, plan.door, *(plan.direct(slot) for slot in SLOTS)}
         held = set(dict(state.get("ports", wanted)).values())
         wanted = {key: port for key, port in wanted.items() if port not in held}
     outer_taken = ports.taken(sockets, str(inputs["address"]), wanted.values())

@@ -4,7 +4,6 @@ import threading
 from pathlib import PurePosixPath
 
 from infra.commands import files, replica, startup
-from infra.commands.containers import ROLE_LABEL, STACK_LABEL
 from infra.provider.console import Console
 from infra.provider.machine import Machine, wait_until
 from infra.provider.prepare import made
@@ -27,10 +26,10 @@ def script(machine: Machine) -> str:
     stack = machine.host.stack
     return startup.script(
         engine=machine.engine,
+        stack=stack,
         edge=machine.edge_name,
         prefix=replica.prefix(stack),
         live_map=str(machine.paths.live_map),
-        replica_filters=(f"label={STACK_LABEL}={stack}", f"label={ROLE_LABEL}={replica.ROLE}"),
     )
 
 

@@ -1,154 +1,37 @@
 """The edge of a host: its files are real, its engine is not; tests/infra/commands asks HAProxy."""
 
+import re
 import shutil
-import threading
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.console import KeptConsole
+from harness.sites import Place, Site
 
 from infra.commands import haproxy
-from infra.commands.containers import SPEC_LABEL, Container, Running
-from infra.connection import Done, HostError, Local
-from infra.host import Host, Paths
-from infra.provider import edge, live
+from infra.connection import HostError
+from infra.provider import edge, live, reload
 from infra.provider.edge import Edge
-from infra.provider.machine import Answer, Machine
 from infra.provider.resource import AS_DECLARED, Plain, Refused
 
-HOST = Host(
-    name="here",
-    address="192.0.2.11",
-    connection="local",
-    accelerator="cpu",
-    stack="demo",
-    ports_from=21000,
-)
 KEY = "-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n"
 SHOWN = "-----BEGIN CERTIFICATE-----\nshown\n-----END CERTIFICATE-----\n"
 OWN = {"tls": {"certificate": "own"}, "certificate": SHOWN, "certificate_key": KEY}
 SELF_SIGNED = {"tls": {"certificate": "self-signed"}}
-
-# Stands in for the engine: makes what the container would, in a folder instead of its tmpfs.
-ENGINE = """\
-#!/bin/sh
-while [ "$1" != -c ]; do shift; done
-exec sh -c "$(printf %s "$2" | sed "s|/run/haproxy|$TMPFS|")"
-"""
 
 needs_openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="openssl is not on PATH; the edge's image has its own"
 )
 
 
-class Place(Local):
-    """This machine, the stack's folder being the test's.
-
-    Attributes:
-        said: everything that commands were given as words.
-        worker: process id of HAProxy's worker.
-    """
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(HOST)
-        self.root = root
-        self.said: list[str] = []
-        self.worker = 100
-
-    def paths(self) -> Paths:
-        return Paths(PurePosixPath(str(self.root)))
-
-    def run(self, argv: Sequence[str], *rest: Any, **more: Any) -> Done:
-        self.said += argv
-        if argv[-1].endswith("master.sock"):
-            return Done(0, f"1 master 0\n# workers\n{self.worker} worker 0\n", "")
-        return super().run(argv, *rest, **more)
-
-
-class Site(Machine):
-    """A host whose engine and HAProxy live in memory.
-
-    Attributes:
-        listens: ports that are listened on by others.
-        refuses: whether HAProxy refuses the configuration.
-        hangs: whether its new workers do not start.
-        leaves: ports that HAProxy does not come to listen on.
-    """
-
-    def __init__(self, root: Path) -> None:
-        engine = root / "podman"
-        engine.write_text(ENGINE)
-        engine.chmod(0o755)
-        super().__init__(HOST, Place(root / "demo"), str(engine))
-        self.there: list[Running] = []
-        self.signals: list[str] = []
-        self.listens: set[int] = set()
-        self.leaves: set[int] = set()
-        self.refuses = self.hangs = False
-        for folder in (self.paths.edge, self.paths.keys):
-            Path(folder).mkdir(parents=True)
-
-    def run(self, argv: Sequence[str], stdin: str = "", timeout_s: float = 60.0) -> str:
-        if "/proc/net/tcp" in argv[-1]:
-            held = haproxy.listens_on(self.read(self.paths.config) or "") if self.there else set()
-            numbers = self.listens | (held - self.leaves)
-            return "".join(f"0: 0100007F:{n:04X} 00000000:0000 0A\n" for n in numbers)
-        if argv[0] != self.engine:
-            return super().run(argv, stdin, timeout_s)
-        if argv[1] == "kill":
-            self.signals.append(argv[3])
-            self.connection.worker += not self.hangs  # type: ignore[attr-defined]
-        elif self.refuses:
-            raise HostError("here: `podman exec` failed (unknown keyword).")
-        return ""
-
-    def containers(self) -> list[Running]:
-        return self.there
-
-    def ensure(self, wanted: Container, there: object) -> bool:
-        self.there = [
-            Running(
-                name=wanted.name,
-                status="running",
-                image_id="image",
-                labels={**wanted.labels, SPEC_LABEL: wanted.spec},
-                started_at="",
-                restarts=0,
-            )
-        ]
-        return True
-
-    def stop(self, names: Sequence[str], timeout_s: int) -> None:
-        self.there = []
-
-    def image_id(self, tag: str) -> str | None:
-        return "image"
-
-    def edge_live(self) -> str | None:
-        return None
-
-    def last_words(self, name: str) -> str:
-        return "no socket"
-
-    def get(self, port: int, path: str, timeout_s: float = 5.0) -> Answer:
-        return Answer(200, {}, "")
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     site = Site(tmp_path)
-    (tmp_path / "tmpfs").mkdir()
-    monkeypatch.setenv("TMPFS", str(tmp_path / "tmpfs"))
     monkeypatch.setattr(edge, "machine_of", lambda _: site)
     monkeypatch.setattr(edge, "START_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(reload, "START_TIMEOUT_S", 0.0)
     return site
-
-
-class Silent:
-    """A console that nobody reads."""
-
-    stopped = threading.Event()
 
 
 def inputs(**changes: Any) -> Plain:
@@ -165,8 +48,7 @@ def inputs(**changes: Any) -> Plain:
 
 
 def create(**changes: Any) -> Plain:
-    console: Any = Silent()
-    return Edge().create(inputs(**changes), console)
+    return Edge().create(inputs(**changes), KeptConsole())
 
 
 def look(**changes: Any) -> dict[str, str]:
@@ -186,7 +68,7 @@ def test_what_was_made_is_found_as_declared_and_making_it_again_changes_nothing(
     site: Site, changes: Plain
 ) -> None:
     create(**changes)
-    before = {p: p.read_bytes() for p in site.connection.root.rglob("*") if p.is_file()}  # type: ignore[attr-defined]
+    before = {p: p.read_bytes() for p in site.connection.root.rglob("*") if p.is_file()}
     create(**changes)
 
     assert look(**changes) == dict.fromkeys(Edge().parts(inputs(**changes)), AS_DECLARED)
@@ -224,7 +106,7 @@ def test_the_key_is_in_no_command_line_and_in_no_answer(site: Site) -> None:
     create(**OWN)
     look(**OWN)
 
-    said = " ".join(site.connection.said)  # type: ignore[attr-defined]
+    said = " ".join(site.connection.said)
     assert "planted" not in said
     assert "planted" not in str(create(**OWN))
     site.refuses = True
@@ -295,11 +177,9 @@ def test_without_tls_no_key_stays_behind(site: Site) -> None:
 
 def test_destroying_it_leaves_no_file(site: Site) -> None:
     create(**OWN)
-    console: Any = Silent()
+    Edge().delete(inputs(**OWN), KeptConsole())
 
-    Edge().delete(inputs(**OWN), console)
-
-    left = [p for p in site.connection.root.rglob("*") if p.is_file()]  # type: ignore[attr-defined]
+    left = [p for p in site.connection.root.rglob("*") if p.is_file()]
     assert left == []
     assert site.there == []
 
@@ -329,6 +209,20 @@ def test_a_reload_whose_workers_do_not_start_is_put_back_and_told(site: Site) ->
         "The old one serves; see `make logs`."
     )
     assert site.read(site.paths.config) == before
+
+
+def test_a_configuration_that_was_written_before_a_kill_is_taken_in_by_the_next_run(
+    site: Site,
+) -> None:
+    create()
+    running = dict(site.connection.taken)
+    create(limits={"idle_timeout_s": 7})
+    site.connection.taken = running
+
+    assert look(limits={"idle_timeout_s": 7})["edge container"] == "has not taken in its files"
+    create(limits={"idle_timeout_s": 7})
+    assert look(limits={"idle_timeout_s": 7})["edge container"] == AS_DECLARED
+    assert site.signals == ["USR2", "USR2"]
 
 
 @pytest.mark.parametrize(
@@ -391,3 +285,82 @@ def test_only_docker_asked_by_a_user_needs_the_users_group(
     monkeypatch.setattr(site, "run", lambda argv: "1234\n")
 
     assert certificate.groups(site) == expected
+
+
+FLEET = {
+    "entry": True,
+    "inner_ports_from": 8500,
+    "peers": [
+        {"name": "one", "address": "192.0.2.12", "entry": True},
+        {"name": "two", "address": "192.0.2.13", "entry": False},
+    ],
+}
+
+
+def test_an_entry_has_its_peers_as_servers_and_takes_users(site: Site) -> None:
+    create(**FLEET)
+
+    config = site.read(site.paths.config) or ""
+    assert haproxy.listens_on(config) >= {8443, 8500, 8501}
+    assert {server for _, server in haproxy.weights_of(config)} == {
+        *("r1", "r2"),
+        *("host:one", "host:two"),
+    }
+
+
+def test_another_host_takes_none_and_has_no_certificate_of_theirs(site: Site) -> None:
+    outputs = create(**{**FLEET, **OWN, "entry": False})
+
+    config = site.read(site.paths.config) or ""
+    assert 8443 not in haproxy.listens_on(config)
+    assert haproxy.listens_on(config) >= {8500, 8501}
+    assert "host:" not in config
+    assert outputs == {"served_certificate": ""}
+    assert not certificate_of(site).exists()
+    assert "certificate" not in Edge().parts(inputs(**{**FLEET, **OWN, "entry": False}))
+
+
+def test_weights_that_the_walk_gave_stay_and_are_no_difference(site: Site) -> None:
+    site.write(site.paths.weights, '{"here": 120, "one": 240}')
+    create(**FLEET)
+    create(**FLEET, limits={"idle_timeout_s": 7})
+
+    weights = haproxy.weights_of(site.read(site.paths.config) or "")
+    assert (weights[("a", "r1")], weights[("b", "host:one")]) == (60, 240)
+    assert weights[("b", "host:two")] == 0
+    assert set(look(**FLEET, limits={"idle_timeout_s": 7}).values()) == {AS_DECLARED}
+
+
+@pytest.mark.parametrize(
+    ("port", "key"), [(8500, "edge.inner_ports_from"), (8501, "edge.inner_ports_from + 1")]
+)
+def test_a_taken_port_between_hosts_is_named_too(site: Site, port: int, key: str) -> None:
+    site.listens = {port}
+    create()
+
+    with pytest.raises(Refused, match=re.escape(f"port {port} is taken. Free it, or choose")) as e:
+        create(**FLEET)
+
+    assert f"`{key}`" in str(e.value)
+
+
+def test_a_host_that_lost_its_peers_listens_to_nobody_between_hosts(site: Site) -> None:
+    create(**FLEET)
+    create(**{**FLEET, "peers": []})
+
+    config = site.read(site.paths.config) or ""
+    assert not haproxy.listens_on(config) & {8500, 8501}
+    assert site.signals == ["USR2"]
+
+
+def test_a_host_that_leaves_ends_what_it_has_in_work_for_the_entries(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(edge.replicas, "drain", lambda _, slot, *rest: seen.append(slot))
+    create(**{**FLEET, "entry": False})
+    Edge().delete(inputs(**{**FLEET, "entry": False}), KeptConsole())
+    assert seen == ["a", "b"]
+
+    Edge().delete(inputs(**FLEET), KeptConsole())
+    assert seen == ["a", "b"]

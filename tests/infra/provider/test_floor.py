@@ -1,5 +1,6 @@
 """The floor of readiness on a host that lives in memory: pass, fail, and what cannot be said."""
 
+from functools import partial
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -43,9 +44,11 @@ class Host:
 
     def edge_servers(self) -> list[Server]:
         self._taken += self.takes
+        up = partial(Server, group="users", status="UP")
         return [
-            Server("a", 1, "UP", 0, "", self._taken),
-            Server("b", 1, "UP", 0, "", 5 * self._taken),
+            up(slot="a", name="r1", requests=self._taken),
+            up(slot="a", name="two", is_own=False, requests=90 * self._taken),
+            up(slot="b", name="r1", requests=5 * self._taken),
         ]
 
     def has_recorded(self, per_s: float) -> None:
@@ -92,6 +95,12 @@ def test_below_the_floor_while_live_took_traffic_nothing_can_be_said() -> None:
 
     with pytest.raises(floor.TooBusy, match=r"below 0\.3 x the 100 .*; live took \S+ requests/s"):
         check(host)
+
+
+def test_what_an_entry_sends_to_other_hosts_is_no_work_for_it() -> None:
+    host: Any = Host(takes=100)
+
+    assert floor.Watch(host, LIVE)._answered() == 200  # at the second look
 
 
 def test_a_rate_that_is_missing_is_no_pass() -> None:

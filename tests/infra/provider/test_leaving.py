@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from harness.console import KeptConsole
+from harness.memory import MemoryMachine
+from harness.walks import World
 
-from infra.connection import Unreachable
 from infra.host import Host
-from infra.provider import release
+from infra.provider import live, machine, release
 
 SLOS = {"latency_p95_ms": 200, "success_ratio": 0.99, "min_rps": 20}
 
@@ -46,36 +47,68 @@ def test_which_hosts_have_left(now: dict[str, Any], gone: list[str]) -> None:
     assert [h.name for h in release._gone(release_on(ONE, TWO), now)] == gone
 
 
-def test_a_dead_host_that_leaves_is_named_and_the_others_are_cleaned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cleared: list[str] = []
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Three hosts that serve, as they are opened by their names; a lock that is free."""
+    made = World("one", "two", "three")
+
+    def opener(asked: Host) -> MemoryMachine:
+        found = made[asked.name]
+        found.answer()
+        return found
+
     monkeypatch.setattr(release, "open_machine", opener)
     monkeypatch.setattr(release, "Lock", Lock)
-    monkeypatch.setattr(release, "_clear", lambda machine, *_: cleared.append(machine))
+    monkeypatch.setattr(machine.wait_until, "__defaults__", (0.001,))
+    return made
+
+
+def test_a_host_that_leaves_ends_its_requests_and_then_its_replicas_and_forgets(
+    world: World,
+) -> None:
+    two = world["two"]
+    two.files[str(two.paths.releases / "0ld.json")] = "{}"
+    world.configure_without("two")  # the entries' edges know it no more
+
+    release.leave([two.host], 1, KeptConsole())
+
+    assert two.there == {}
+    assert live.read(two) is None
+    assert two.names_in(two.paths.releases) == []
+    assert world.fleet.faults == []
+    assert {m.host.name for m, _ in world["one"].routes("a")} == {"one", "three"}
+
+
+def test_a_dead_host_that_leaves_is_named_and_the_others_are_cleaned(world: World) -> None:
+    two, three = world["two"], world["three"]
+    world.configure_without("two")
+    world.configure_without("three")
+    two.dead = True
     console = KeptConsole()
 
-    hosts = [Host.from_inputs(given) for given in (ONE, host("dead", ""), TWO)]
-    release.leave(hosts, 1, console)
+    release.leave([two.host, three.host], 1, console)
 
-    assert sorted(cleared) == ["one", "two"]
-    assert console.warned == ["dead: does not answer. Its replicas were not ended."]
+    assert three.there == {}
+    assert len(two.there) == 2
+    assert console.warned == ["two: does not answer. Its replicas were not ended."]
+
+
+def test_a_whole_stack_that_is_destroyed_leaves_no_replica(world: World) -> None:
+    world.fleet.watched.clear()
+
+    release.leave([m.host for m in world.machines], 1, KeptConsole())
+
+    assert [m.there for m in world.machines] == [{}, {}, {}]
 
 
 def test_a_host_that_was_given_up_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENTOFLEET_FORGET", "dead")
-    monkeypatch.setattr(release, "open_machine", opener)
+    monkeypatch.setattr(release, "open_machine", lambda _: pytest.fail("it was asked"))
     console = KeptConsole()
 
     release.leave([Host.from_inputs(host("dead", ""))], 1, console)
 
     assert console.warned == []
-
-
-def opener(asked: Host) -> Any:
-    if asked.name == "dead":
-        raise Unreachable("dead: does not answer.")
-    return asked.name
 
 
 class Lock:

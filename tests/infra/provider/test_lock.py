@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
+import threading
 import time
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from infra.connection import Local
+from infra.connection import Local, Unreachable
 from infra.host import Host, Paths
 from infra.provider.lock import STALE_S, Lock
 from infra.provider.machine import Machine
@@ -129,3 +130,49 @@ def test_a_damaged_lock_is_not_ours_and_is_not_overwritten_while_young(tmp_path:
         pass
 
     assert (tmp_path / "edge" / "walk.lock").read_text() == "{"
+
+
+def test_of_two_that_walk_at_once_one_has_every_host_and_the_other_none(tmp_path: Path) -> None:
+    names = [f"host-{number}" for number in range(8)]
+    machines = [machine(tmp_path / name, name) for name in names]
+    outcomes: list[str] = []
+    both = threading.Barrier(2)
+
+    def walk() -> None:
+        both.wait()
+        try:
+            with Lock(machines) as lock:
+                outcomes.append("held" if lock.is_held() else "lost")
+                both.wait(10)
+        except Refused:
+            outcomes.append("refused")
+            both.wait(10)
+
+    threads = [threading.Thread(target=walk) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["held", "refused"]
+    assert [list((tmp_path / name / "edge").iterdir()) for name in names] == [[]] * 8
+
+
+def test_a_silent_host_does_not_hide_that_another_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = [machine(tmp_path / name, name) for name in ("one", "two")]
+    with Lock(machines) as lock:
+        read = Machine.read
+
+        def silent(self: Machine, path: PurePosixPath) -> str | None:
+            if self.host.name == "one":
+                raise Unreachable("one: does not answer.")
+            return read(self, path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Machine, "read", silent)
+            with pytest.raises(Unreachable, match="one: does not answer"):
+                lock.is_held()
+            (tmp_path / "two" / "edge" / "walk.lock").write_text("{}")
+            assert not lock.is_held()

@@ -64,14 +64,16 @@ def test_a_new_host_that_cannot_be_prepared_is_named_beside_the_dead_ones(
 ) -> None:
     told.update(one=Unreachable("one: is dead."), two="2" * 32, three="3" * 32)
 
-    def refuse_new(asked: Host, listens: dict[str, Any]) -> None:
-        assert listens == {"address": "127.0.0.1", "ports": {"edge.port": 8080}}
+    def refuse_new(asked: Host, wanted: dict[str, Any]) -> None:
+        assert wanted == needs[asked.name]
         if asked.name == "two":
             raise Refused("two: its clock is off.\ntwo: port 8080 is taken.")
 
     monkeypatch.setattr(muster.prepare, "refuse_new", refuse_new)
-    listens = {"address": "127.0.0.1", "ports": {"edge.port": 8080}}
+    entry = {"address": "127.0.0.1", "ports": {"edge.port": 8080}}
+    other = {"address": "127.0.0.1", "ports": {"edge.inner_ports_from": 8444}}
+    needs = {"one": entry, "two": entry, "three": other}
 
-    lines = muster.faults(muster.ask([host("one"), host("two"), host("three")], listens))
+    lines = muster.faults(muster.ask([host("one"), host("two"), host("three")], needs))
 
     assert lines == ["one: is dead.", "two: its clock is off.\ntwo: port 8080 is taken."]

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pulumi.provider.experimental import provider as sdk
 
-from infra.commands.containers import Running
+from infra.commands.containers import ROLE_LABEL, Running
 from infra.connection import Local, Unreachable
 from infra.host import Host
 from infra.provider import edge, image, live, prepare, release, values
 from infra.provider.live import Live
 from infra.provider.machine import Machine
+from infra.provider.plan import Plan
 from infra.provider.resource import ON_HOST, STATUS, Resource
 from infra.provider.server import BentofleetProvider
 
@@ -164,3 +165,34 @@ def test_a_release_whose_hosts_are_all_dead_is_unreachable_and_no_difference(
     state, changed = refresh(provider, "bentofleet:stack:Release", "dead")
 
     assert (state[STATUS], changed) == (f"unreachable: {SILENCE}", [])
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"live": "a", "canary": "0"}, "as declared"),
+        ({"live": "b", "canary": "0"}, "the edge sends users to slot b"),
+        ({"live": "a", "canary": "500"}, "the edge sends 5.00% of the users to a candidate"),
+    ],
+)
+def test_traffic_that_is_elsewhere_is_told(
+    found: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = "".join(f"0x1 {key} {value}\n" for key, value in found.items())
+    monkeypatch.setattr(Emptied, "edge_command", lambda *_: answer)
+    machine = Emptied("well")
+    monkeypatch.setattr(Emptied, "containers", lambda _: [running(machine.edge_name)])
+    plan = Plan.from_inputs(inputs_of("bentofleet:stack:Release", "well"))
+
+    assert release._look_at(machine, plan)["well: traffic"] == said
+
+
+def running(name: str) -> Running:
+    return Running(
+        name=name,
+        status="running",
+        image_id="",
+        labels={ROLE_LABEL: "edge"},
+        started_at="",
+        restarts=0,
+    )

@@ -173,6 +173,25 @@ def test_an_unreachable_host_is_told_and_is_no_difference(
     assert diff(provider, found.properties, checked(provider, {"port": 1})).changes is False
 
 
+def test_a_host_that_nobody_looked_at_is_warned_of_once(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(Console, "warn", lambda _, line: warned.append(line))
+    hosts = [{"port": 1, "host": {"name": name}} for name in ("lab-1", "lab-1", "lab-2")]
+    states = [created(provider, inputs) for inputs in hosts]
+    for state, name in zip(states, ("lab-1", "lab-1", "lab-2"), strict=True):
+        thing.found = Unreachable(f"{name}: does not answer.")
+        read(provider, state)
+    thing.found = {}
+    read(provider, created(provider, {"port": 1, "host": {"name": "lab-3"}}))
+
+    assert warned == [
+        "lab-1: does not answer. Nobody looked what is there.",
+        "lab-2: does not answer. Nobody looked what is there.",
+    ]
+
+
 def test_secrets_stay_secret_in_state_and_refresh(
     provider: BentofleetProvider, thing: Thing
 ) -> None:

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from bentos import catalog
@@ -72,11 +72,19 @@ class Crowd:
         fresh: int = 0,
         pause_s: float = 0.02,
         models: tuple[str, ...] = ("energy",),
+        asked: Sequence[contract.ExampleRequest] = (),
     ) -> None:
+        """Nobody asks yet.
+
+        Args:
+            kept, fresh: users of either kind.
+            pause_s: of each user after each answer.
+            asked: what they ask by turns; empty: an example for each of `models`.
+        """
         self._host = urlsplit(url).netloc
         self._token = token
         self._pause_s = pause_s
-        self._asked = [example(model) for model in models]
+        self._asked = list(asked) or [example(model) for model in models]
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.answers: list[Answer] = []

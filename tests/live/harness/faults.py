@@ -24,7 +24,7 @@ class BadReleases:
 
     def deploy(self, kind: str) -> None:
         """Builds the worse image and names it to the next `up`; the kinds are in bad/worse.py."""
-        machine, images = self._stack.machine(), manifest.load(self._stack.root)
+        machine, images = self._stack.here(), manifest.load(self._stack.root)
         tag = f"localhost/bentofleet/service:bad-{kind.replace(' ', '-')}"
         recipe = self._folder / "Containerfile"
         command = json.dumps(["python", "-m", "worse", kind])
@@ -48,7 +48,7 @@ class BadReleases:
     def remove(self) -> None:
         """Undoes, and takes the worse images away."""
         self.undo()
-        machine = self._stack.machine()
+        machine = self._stack.here()
         for tag in self._tags:
             machine.run(containers.remove_tag(machine.engine, tag))
 

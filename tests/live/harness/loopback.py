@@ -1,21 +1,21 @@
 """Whole hosts on loopback addresses: own network, files, users, container store and sshd.
 
 Each lies in name spaces of its own. It has a machine id, a user `deploy`, sudo rules, the stack's
-folder, and all that a container engine keeps; its network is only itself. From here it is reached
-at its address: the port of its sshd, and those that `lead` names.
+folder, and all that a container engine keeps. On a `Network` it has a card, and is reached from
+here and by the others at its address; else its network is only itself, and this machine's loopback
+leads to its sshd alone.
 """
 
-import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.network import Network, listen_in
 from harness.sshd import Sshd, send_signal, why_no_sshd
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +27,6 @@ STACKS = Path("/var/lib/bentofleet")
 take it from them too: a hidden folder in it keeps it."""
 
 _UID = 20001
-_CLONE_NEWNET = 0x40000000
 _SPACES = ("--mount", "--uts", "--net")
 
 _SETUP = """\
@@ -75,34 +74,64 @@ class LoopbackHost:
     """A host of its own on a loopback address."""
 
     def __init__(
-        self, name: str, address: str, base: Path | None = None, port: int | None = None
+        self,
+        name: str,
+        address: str = "",
+        base: Path | None = None,
+        port: int | None = None,
+        *,
+        network: Network | None = None,
+        number: int = 0,
     ) -> None:
         """Makes the host's files and name spaces, and starts its sshd.
 
         Args:
-            port: of its sshd; None: one that is free.
+            address: of this machine's loopback; without meaning on a network.
             base: where its folder lies; what a run that was killed has left there is ended.
+            port: of its sshd; None: one that is free.
+            number: on the network.
         """
         self.name = name
-        self.address = address
+        self.address = network.address(number) if network else address
+        self.network = network
+        self.number = number
         self.folder = (base or ROOT / "build/loopback") / name
         self._pid_file = self.folder.with_suffix(".pid")
-        self._relays: list[socket.socket] = []
-        self._guard = STACKS / f".{name}"
+        self._guard = STACKS / f".{self.folder.parent.name}-{name}"
         self._sweep()
         self._write_files()
+        self._boot()
+        self.sshd = Sshd(
+            self.folder / "sshd",
+            self.address,
+            port=22 if network else port,
+            inside=self.inside,
+            listen=self._listen,
+        )
+        self.sshd.start()
+
+    def _boot(self) -> None:
         self._holder = subprocess.Popen(
-            ["unshare", *_SPACES, "sh", f"{self.folder}/setup", str(self.folder), name],
+            ["unshare", *_SPACES, "sh", f"{self.folder}/setup", str(self.folder), self.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         self._pid_file.write_text(str(self._holder.pid))
         assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == b"ready\n", f"{name}: it could not be made"
-        self.inside = ("nsenter", *_SPACES, "--target", str(self._holder.pid))
-        self.sshd = Sshd(self.folder / "sshd", address, port=port, inside=self.inside)
-        self.sshd.start()
+        assert self._holder.stdout.readline() == b"ready\n", f"{self.name}: it could not be made"
+        if self.network:
+            self.network.join(self.number, self._holder.pid)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Command line that starts a program in its name spaces."""
+        return ("nsenter", *_SPACES, "--target", str(self._holder.pid))
+
+    def _listen(self, address: str, port: int) -> socket.socket:
+        if self.network:
+            return listen_in(self._holder.pid, address, port)
+        return socket.create_server((address, port), backlog=64)
 
     @property
     def machine_id(self) -> str:
@@ -134,29 +163,6 @@ class LoopbackHost:
             rule.write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
             rule.chmod(0o440)
 
-    def lead(self, port: int) -> None:
-        """From now on the port is reached at the host's address from here, as clients reach it."""
-        listener = socket.create_server((self.address, port), backlog=128)
-        self._relays.append(listener)
-        threading.Thread(target=self._relay, args=[listener, port], daemon=True).start()
-
-    def _relay(self, listener: socket.socket, port: int) -> None:
-        with suppress(OSError):  # it ends when it listens no more
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=self._carry, args=[client, port], daemon=True).start()
-
-    def _carry(self, client: socket.socket, port: int) -> None:
-        """Carries one connection; its thread moves into the host's network."""
-        with client, suppress(OSError):
-            _enter_network_of(self._holder.pid)
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as there:
-                there.settimeout(None)
-                back = threading.Thread(target=_pour, args=[there, client], daemon=True)
-                back.start()
-                _pour(client, there)
-                back.join()
-
     def die(self) -> None:
         """Its sshd ends, as if the line to it were gone; what runs on it goes on in the dark."""
         self.sshd.stop()
@@ -165,13 +171,38 @@ class LoopbackHost:
         """Its sshd is back."""
         self.sshd.start()
 
+    def unplug(self) -> None:
+        """From now on nothing comes from it or gets to it, and nobody is told."""
+        assert self.network
+        self.network.unplug(self.number)
+
+    def plug(self) -> None:
+        """Its network is back."""
+        assert self.network
+        self.network.plug(self.number)
+
+    def power_off(self) -> None:
+        """Everything that runs on it ends at once, and its network with it; its disk stays."""
+        self.sshd.stop()
+        self._kill()
+        self._holder.wait()
+        assert self._holder.stdout is not None
+        self._holder.stdout.close()
+
+    def power_on(self) -> None:
+        """It boots: what lay in memory is gone, and each stack's start unit has run."""
+        for name in ("run", "libpod", "netns"):
+            shutil.rmtree(self.folder / name)
+            (self.folder / name).mkdir()
+        self._boot()
+        self.sshd.move_into(self.inside)
+        self.sshd.start()
+        for script in (self.folder / "lib").glob("*/start"):
+            self.run("sh", str(STACKS / script.parent.name / "start"))
+
     def close(self) -> None:
         """Ends everything on it and removes it."""
         self.sshd.stop()
-        for listener in self._relays:
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
         if shutil.which("podman"):
             self.run("podman", "rm", "--all", "--force", "--time", "0", check=False)
         self._sweep()
@@ -179,12 +210,15 @@ class LoopbackHost:
         assert self._holder.stdout is not None
         self._holder.stdout.close()
 
-    def _sweep(self) -> None:
+    def _kill(self) -> None:
         if self._pid_file.exists():
             pid = int(self._pid_file.read_text())
             for member in _in_space_of(pid):
                 send_signal(member, signal.SIGKILL)
             self._pid_file.unlink()
+
+    def _sweep(self) -> None:
+        self._kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):  # there was none, or other stacks are still there
             self._guard.rmdir()
@@ -222,33 +256,18 @@ def _write_engine_settings(folder: Path) -> None:
         shutil.copy(given, folder / "containers.conf")
 
 
-def _enter_network_of(pid: int) -> None:
-    """Moves the calling thread, and no other, into the network of a process."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Path(f"/proc/{pid}/ns/net").open() as space:
-        if libc.setns(space.fileno(), _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-
-
-def _pour(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
 def _in_space_of(pid: int) -> list[int]:
-    """Every process with the mounts of one, itself too; none when those are this machine's."""
-    space = _mounts(pid)
-    if space is None or space == _mounts(os.getpid()):  # its number was given away since
+    """Every process with the mounts or the network of one, itself too; none when it has this
+    machine's: its number was given away since. What runs in a container has mounts of its own."""
+    spaces = _spaces(pid)
+    if not spaces or spaces & _spaces(os.getpid()):
         return []
     numbers = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
-    return [number for number in numbers if _mounts(number) == space]
+    return [number for number in numbers if _spaces(number) & spaces]
 
 
-def _mounts(pid: int) -> str | None:
+def _spaces(pid: int) -> set[str]:
     try:
-        return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+        return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in ("mnt", "net")}
     except OSError:
-        return None
+        return set()

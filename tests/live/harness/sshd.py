@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,13 @@ class Sshd:
         port: int | None = None,
         inside: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        listen: Callable[[str, int], socket.socket] | None = None,
     ) -> None:
         """Makes the keys; nothing listens yet.
 
         Args:
             inside: command line that starts a program in the host's name spaces.
+            listen: gives a socket that listens at an address and port; None: one of this machine.
             port: where it listens; None: at a port that is free now.
             env: what every session there has in its environment.
         """
@@ -65,6 +67,7 @@ class Sshd:
         self.log = folder / "sshd.log"
         self.key = folder / "client_key"
         self._inside = tuple(inside)
+        self._listen = listen or _listen_here
         # bash would read the .bashrc of whoever runs the tests, unless the host has its own users
         usual = {} if inside else {"HOME": str(folder)}
         self._env = {**usual, **(env or {})}
@@ -122,7 +125,7 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it locks itself in before the log-in
         self.log.touch()
-        self._listener = socket.create_server((self.address, self.port), backlog=64)
+        self._listener = self._listen(self.address, self.port)
         self._taking.set()
         threading.Thread(target=self._take, args=[self._listener], daemon=True).start()
 
@@ -142,6 +145,10 @@ class Sshd:
                         start_new_session=True,
                     )
                 self._servers.append(server)
+
+    def move_into(self, inside: Sequence[str]) -> None:
+        """From now on programs are started by another command line: the host has booted anew."""
+        self._inside = tuple(inside)
 
     def sessions(self) -> list[int]:
         """The processes that serve its lines; what they started is not among them."""
@@ -203,6 +210,10 @@ def send_signal(pid: int, number: int) -> None:
     """Sends a signal to a process, if it is still there."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _listen_here(address: str, port: int) -> socket.socket:
+    return socket.create_server((address, port), backlog=64)
 
 
 def _free_port(address: str) -> int:

@@ -106,7 +106,7 @@ def test_a_port_at_another_address_is_no_fault(bench: Any, place: Any) -> None:
 def test_ports_of_the_stacks_own_containers_are_no_fault(bench: Any, place: Any) -> None:
     bench.create()
     place.serve()
-    place.listen(8080, 21000, 21032, 21064, 21065, 21066)
+    place.listen(8080, 21000, 21032, 21064, 21065, 21066, 21067)
 
     bench.update()
 
@@ -124,6 +124,36 @@ def test_a_port_that_the_edge_is_to_move_to_has_to_be_free(bench: Any, place: An
     assert str(caught.value) == (
         "here: port 8081 is taken. Free it, or choose another `edge.tls.http_port`."
     )
+
+
+def test_a_host_that_gets_others_beside_it_needs_the_ports_between_them(
+    bench: Any, place: Any
+) -> None:
+    bench.create()
+    place.serve()
+    place.listen(8080, 8445)
+
+    with pytest.raises(Refused, match=r"port 8445 is taken\. .*`edge\.inner_ports_from \+ 1`\."):
+        bench.update(
+            ports={
+                "edge.port": 8080,
+                "edge.inner_ports_from": 8444,
+                "edge.inner_ports_from + 1": 8445,
+            }
+        )
+
+
+def test_an_entry_without_the_card_for_the_floating_address_is_refused(
+    bench: Any, place: Any
+) -> None:
+    bench.inputs["card"] = "nope"
+
+    with pytest.raises(Refused, match=r"^here: has no network card nope\."):
+        bench.create()
+    assert not place.root.exists()
+
+    bench.inputs["card"] = "lo"
+    bench.create()
 
 
 def test_a_port_of_a_replica_that_does_not_run_has_to_be_free(bench: Any, place: Any) -> None:

@@ -116,3 +116,16 @@ def test_a_clock_that_nothing_keeps_is_a_warning(user: Any, place: Any) -> None:
         "Run there: sudo timedatectl set-ntp true"
     ]
     assert user.drift() == {}
+
+
+def test_a_floating_address_is_refused_where_nobody_is_root(user: Any, place: Any) -> None:
+    user.inputs["card"] = "lo"
+
+    with pytest.raises(Refused) as caught:
+        user.create()
+
+    assert str(caught.value) == (
+        "here: is worked on without root, which cannot move the floating address. Work there as "
+        "root, or remove `edge.floating` and use a DNS name with two records."
+    )
+    assert not place.root.exists()

@@ -25,6 +25,8 @@ def before_each_run(items):
         raise RuntimeError("planted")
     if KIND == "slow":
         time.sleep(0.5)
+    if KIND.startswith("slower by"):
+        time.sleep(int(KIND.split()[2]) / 1000)
     if KIND == "leaks":
         takes_memory(16)
     if KIND == "fails on one payload only" and any(is_rare(item) for item in items):
