@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks import hits, load, machine, plan, plot, report
+from benchmarks import fleet, hits, load, machine, plan, plot, report
 from benchmarks.measure import Run, say
 from benchmarks.rivals import same
 from benchmarks.servers import Bench
@@ -33,10 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
+        lengths = plan.QUICK if options.quick else plan.FULL
         if options.page:
-            document = _kept(out / JSON_FILE)
+            document = _kept(out / JSON_FILE, "--page")
+        elif options.fleet:
+            kept = _kept(out / JSON_FILE, "--fleet")
+            document = {**kept, "fleet": fleet.measured(lengths.fleet_rounds)}
         else:
-            document = measured(plan.QUICK if options.quick else plan.FULL, options.only)
+            document = measured(lengths, options.only)
         write(out, document)
     except KeyboardInterrupt:
         sys.stderr.write("bench: interrupted; every server is ended, nothing was written.\n")
@@ -70,6 +74,7 @@ def measured(lengths: plan.Lengths, only: Sequence[str]) -> Mapping[str, Any]:
         "load": {"before": before, "after": machine.load()},
         "lengths": asdict(lengths),
         **run.figures,
+        "fleet": fleet.measured(lengths.fleet_rounds),
     }
 
 
@@ -81,9 +86,9 @@ def write(out: Path, document: Mapping[str, Any]) -> None:
     (out / PLOT_FILE).write_text(plot.draw(document))
 
 
-def _kept(path: Path) -> Mapping[str, Any]:
+def _kept(path: Path, option: str) -> Mapping[str, Any]:
     if not path.is_file():
-        raise ValueError(f"--page: {path} is not there. Measure first.")
+        raise ValueError(f"{option}: {path} is not there. Measure first.")
     document: Mapping[str, Any] = json.loads(path.read_bytes())
     return document
 
@@ -134,6 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--page", action="store_true", help="measure nothing; page and plot from the figures there"
+    )
+    parser.add_argument(
+        "--fleet",
+        action="store_true",
+        help="measure a release on many hosts alone; the other figures there stay",
     )
     parser.add_argument(
         "--out", type=Path, help="default: docs; with --quick or --only reports/bench"

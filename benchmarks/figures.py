@@ -16,6 +16,7 @@ CPU_SHARE = 0.25
 LONE_RATIO, TAIL_RATIO = 1.5, 5.0
 PHOTO_SHARE = 0.85
 MEMORY_MB = 250.0
+FLEET_TIMES = 2.5
 
 Document = Mapping[str, Any]
 
@@ -120,6 +121,14 @@ def tails(document: Document) -> list[dict[str, Any]]:
     ]
 
 
+def fleet(document: Document) -> float | None:
+    """A release's time on the large fleet by that on the small one, the median of the rounds."""
+    hosts = document.get("fleet", {}).get("hosts", {})
+    pairs = zip(hosts.get(str(plan.FEW), []), hosts.get(str(plan.MANY), []), strict=True)
+    ratios = [many / few for few, many in pairs]
+    return float(median(ratios)) if ratios else None
+
+
 def reaches(document: Document) -> list[Reach]:
     """What issue and page promise, beside what was measured."""
     return [
@@ -161,6 +170,13 @@ def reaches(document: Document) -> list[Reach]:
             document["memory_bytes"] / 1e6 if document["memory_bytes"] else None,
             MEMORY_MB,
             "{:.0f} MB",
+        ),
+        _at_most(
+            f"a release on {plan.MANY} hosts: at most {FLEET_TIMES:g} x its time on {plan.FEW}, "
+            "after the barrier",
+            fleet(document),
+            FLEET_TIMES,
+            "{:.2f} x",
         ),
     ]
 

@@ -13,6 +13,9 @@ YARDSTICK = "in-process"
 BARE_PATH = "/bare"
 """A server that only answers: what the tails of routes are read beside."""
 
+FEW, MANY = 2, 20
+"""Hosts of the two fleets on which a release's time is compared."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
@@ -107,6 +110,7 @@ class Lengths:
         tables_s, photos_s: one burst in a round.
         route_s: one burst at one route.
         lone_s, crowd_s: the lone user, and the crowd after which it is measured again.
+        fleet_rounds: releases on each fleet.
     """
 
     rounds: int
@@ -118,6 +122,7 @@ class Lengths:
     route_s: float
     lone_s: float
     crowd_s: float
+    fleet_rounds: int
     batchings: tuple[Batching, ...]
 
     def burst_s(self, what: str) -> float:
@@ -135,6 +140,7 @@ FULL = Lengths(
     route_s=0.8,
     lone_s=0.8,
     crowd_s=2.0,
+    fleet_rounds=3,
     batchings=BATCHINGS,
 )
 QUICK = Lengths(
@@ -147,6 +153,7 @@ QUICK = Lengths(
     route_s=0.8,
     lone_s=0.6,
     crowd_s=1.0,
+    fleet_rounds=1,
     batchings=(BATCHINGS[0], BATCHINGS[3]),
 )
 

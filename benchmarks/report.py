@@ -1,6 +1,7 @@
 """docs/performance.md from the figures; measures nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from benchmarks import figures, plan
@@ -48,11 +49,15 @@ the rounds; ± is half the distance of the fastest and slowest round. Ratios are
 rounds' own ratios.
 - **Every route**: the server that only answers is twenty lines on the same core, asked by turns \
 with our routes: what it has of p99 / p50, the machine itself adds.
+- **A release on many hosts**: the walk and the lock of `pulumi up`, on hosts that answer its \
+commands from memory, each after the same time. No load test and no canary: they take as long on \
+one host as on many.
 - A row with answers that failed is shown with their number and compared with nothing.
 
-Repeat it with `make bench` (about seven minutes; wrk comes with `apt install wrk`). `make bench \
+Repeat it with `make bench` (about ten minutes; wrk comes with `apt install wrk`). `make bench \
 ARGS=--quick` is a short form, `ARGS="--only ours,fastapi"` leaves the others out; both write to \
-`reports/bench` instead of here.
+`reports/bench` instead of here. `ARGS=--fleet` measures the release on many hosts alone, and the \
+other figures stay.
 """
 
 
@@ -66,6 +71,7 @@ def render(document: Document) -> str:
         *(_table(document, each) for each in LOADS),
         _mosec(document["mosec"]),
         _routes(document),
+        _fleet(document.get("fleet")),
         _faults(document["faults"]),
         _HOW,
     ]
@@ -178,6 +184,22 @@ def _route(row: Mapping[str, Any]) -> str:
     if row["path"] == plan.BARE_PATH:
         return "a server that only answers"
     return f"`{row['method']} {row['path']}`"
+
+
+def _fleet(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    rows = [
+        (hosts, f"{median(times):.1f}", f"{min(times):.1f} to {max(times):.1f}")
+        for hosts, times in found["hosts"].items()
+    ]
+    return (
+        "## A release on many hosts\n\n"
+        f"From the barrier, when the first host is ready, to the end of the walk. Simulated hosts: "
+        f"each command takes {found['command_s'] * 1000:g} ms and each replica is ready after "
+        f"{found['start_s']:g} s; {found['parallel']} hosts at a time.\n\n"
+        + table(("hosts", "seconds", "all rounds"), rows)
+    )
 
 
 def _faults(lines: Sequence[str]) -> str:

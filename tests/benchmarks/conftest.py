@@ -180,4 +180,10 @@ def document():
         "lone": [{"round": n, "before_ms": 0.2, "after_ms": 0.22, "failed": 0} for n in (1, 2, 3)],
         "routes": [route("/livez", 1.0, 3.0), route("/readyz", 1.0, 4.0)],
         "memory_bytes": 240_000_000,
+        "fleet": {
+            "command_s": 0.05,
+            "start_s": 2.0,
+            "parallel": 10,
+            "hosts": {str(plan.FEW): [4.0, 5.0, 4.0], str(plan.MANY): [8.0, 12.0, 9.0]},
+        },
     }

@@ -33,8 +33,8 @@ def test_ratios_are_taken_inside_each_round(document):
 
 def test_everything_that_was_reached_is_met(document):
     found = figures.reaches(document)
-    assert [each.met for each in found] == [True] * 7
-    assert [each.off for each in found] == [0.0] * 7
+    assert [each.met for each in found] == [True] * 8
+    assert [each.off for each in found] == [0.0] * 8
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_route_that_fails_is_never_met(document, route):
 
 
 def test_what_was_left_out_is_not_measured(document):
-    document |= {"bursts": [], "lone": [], "routes": [], "memory_bytes": None}
+    document |= {"bursts": [], "lone": [], "routes": [], "memory_bytes": None, "fleet": {}}
     assert {each.met for each in figures.reaches(document)} == {None}
 
 
