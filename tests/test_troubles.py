@@ -85,6 +85,7 @@ NO_ROW = {
     "…: release …, weight …, live since …": "what `make status` says when all is well",
     "… on …, pid …, since …": "names who holds a lock, inside a row's message",
     "… photos, … without an answer…": "how a run of make photos went",
+    "walk: no way leads from … to ….": "a fault of ours, told as `the walk broke off`",
     "unknown content": "why a line is damaged, inside a row's message",
     "… bytes unpacked": "why metadata is refused, inside a row's message",
     "no images, annotations and categories": "the same",
