@@ -36,7 +36,7 @@ def load(stack: str) -> Stack:
     except ValueError as e:
         raise ConfigError([str(e)]) from e
     try:
-        content = yaml.load(path.read_text(), _AsPulumi)  # noqa: S506 - a SafeLoader
+        content = parse_yaml(path.read_text())
     except FileNotFoundError as e:
         files = [p.name for p in ROOT.glob("Pulumi.*.yaml")]
         others = [n.removeprefix("Pulumi.").removesuffix(".yaml") for n in files]
@@ -54,6 +54,15 @@ def load(stack: str) -> Stack:
         msg = f"{path.name}: has no `{config.KEY}` under `config`. See docs/configuration.md."
         raise ConfigError([msg])
     return config.parse(keys[config.KEY])
+
+
+def parse_yaml(text: str) -> Any:
+    """A file's content as Pulumi reads it.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, _AsPulumi)  # noqa: S506 - a SafeLoader
 
 
 def _reason(error: Exception) -> str:

@@ -113,7 +113,7 @@ def _ask(settings: Stack, host: Host, connection: Connection) -> Iterator[Findin
         yield ok("ssh.open", f"as {told.one('user') or host.user}")
         yield from line.check(connection)
     yield from of_facts(told, asks, asked_s, answered_s)
-    if ports.edge_runs(told, asks):
+    if host.entry and ports.edge_runs(told, asks):  # no other edge takes users
         if ports.edge_listens(told, settings.edge.port):
             yield from _of_edge(settings, host, connection)
         else:

@@ -69,9 +69,9 @@ def program() -> Program:
 
 
 @pytest.fixture
-def sites(program: Program, tmp_path: Path) -> Iterator[Sites]:
+def sites(tmp_path: Path) -> Iterator[Sites]:
     """A fleet without hosts; those that a test adds end with it."""
-    fleet = Sites(program, tmp_path)
+    fleet = Sites(find_program(is_quick=True), tmp_path)
     yield fleet
     fleet.stop()
 

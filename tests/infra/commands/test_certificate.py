@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from infra.commands import certificate
+from infra.commands import certificate, clock
 
 ADDRESSES = ["192.0.2.11", "edge.example.org", "2001:db8::1"]
 NOW = datetime.now(UTC)
@@ -135,6 +135,85 @@ def test_when_it_cannot_be_made_the_old_one_stays_and_nothing_lies_about(tmp_pat
     assert "PRIVATE" not in done.stderr
     assert (tmp_path / "edge.pem").read_text() == "old"
     assert not (tmp_path / "edge.pem.new").exists()
+
+
+def make_inner(path: Path, unique: str, name: str = "here") -> str:
+    """A host's certificate for the other hosts, in a folder where `make` has been."""
+    asked = certificate.inner_request(name, unique)
+    folder = path.parent
+    argv = certificate.make(str(folder / "engine"), "image", str(path), certificate.INNER_DAYS)
+    environ = {**os.environ, "TMPFS": str(folder / "tmpfs")}
+    subprocess.run(argv, input=asked, check=True, capture_output=True, text=True, env=environ)
+    return look(path).certificates
+
+
+@needs_openssl
+def test_a_certificate_between_hosts_is_for_one_host_and_for_both_directions(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path)
+    pem = make_inner(tmp_path / "inner.pem", "1a", "lab-1")
+
+    own = x509.load_pem_x509_certificate(pem.encode())
+    assert own.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    ).value.get_values_for_type(x509.DNSName) == ["lab-1"]
+    assert {*own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value} == {
+        x509.ExtendedKeyUsageOID.SERVER_AUTH,
+        x509.ExtendedKeyUsageOID.CLIENT_AUTH,
+    }
+    assert own.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
+    found = look(tmp_path / "inner.pem")
+    assert certificate.fault_of_inner(found, "lab-1", NOW) is None
+    assert certificate.fault_of_inner(found, "lab-2", NOW) == "is not for lab-2"
+    soon = NOW + timedelta(days=certificate.INNER_DAYS - certificate.INNER_RENEW_DAYS + 1)
+    assert str(certificate.fault_of_inner(found, "lab-1", soon)).startswith("ends soon, on 20")
+    assert certificate.is_usable(found, soon)
+    assert not certificate.is_usable(found, NOW + timedelta(days=certificate.INNER_DAYS + 1))
+
+
+@needs_openssl
+def test_it_holds_for_peers_whose_clock_is_behind(tmp_path: Path) -> None:
+    make(tmp_path)
+    pem = make_inner(tmp_path / "inner.pem", "1a")
+
+    begins = x509.load_pem_x509_certificate(pem.encode()).not_valid_before_utc
+    assert begins < NOW - timedelta(seconds=2 * clock.MOST_S)
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    "order", [slice(None), slice(None, None, -1)], ids=["old, new", "new, old"]
+)
+def test_two_certificates_of_one_host_can_be_trusted_at_a_time(
+    tmp_path: Path, order: slice
+) -> None:
+    make(tmp_path)
+    both = [make_inner(tmp_path / f"{unique}.pem", unique) for unique in ("1a", "1b")]
+    (tmp_path / "peers.pem").write_text("".join(both[order]))
+
+    for pem in both:
+        (tmp_path / "shown.pem").write_text(pem)
+        argv = ["openssl", "verify", "-purpose", "sslclient", "-CAfile", "peers.pem", "shown.pem"]
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout == "shown.pem: OK\n", done.stderr
+
+
+@needs_openssl
+def test_what_haproxy_has_loaded_is_told_by_its_fingerprint(tmp_path: Path) -> None:
+    make(tmp_path)
+    pem = "".join(make_inner(tmp_path / f"{unique}.pem", unique) for unique in ("1a", "1b"))
+    prints = sorted(certificate.fingerprints(pem))
+
+    told = "".join(
+        f" \nCertificate #{n}:\nSerial: 61\nSHA1 FingerPrint: {each}\nSubject: /CN=here\n"
+        for n, each in enumerate(prints, 1)
+    )
+    assert certificate.parse_loaded(f"Filename: /x/peers.pem\nStatus: Used\n{told}") == {*prints}
+    assert certificate.parse_loaded("Can't display the CA file : Not found!\n\n") == set()
+    assert len(prints) == 2
+    assert certificate.fingerprints("") == set()
+    assert "".join(certificate.split(pem)) == pem
 
 
 def test_the_engine_runs_openssl_without_network_rights_and_log() -> None:

@@ -81,3 +81,14 @@ def test_modes_of_folders_are_told_and_what_is_none_is_left_out(tmp_path: Path) 
     argv = files.modes([str(folder), str(tmp_path / "file"), str(tmp_path / "none")])
 
     assert files.parse_modes(run(argv).stdout) == {str(folder): "750"}
+
+
+def test_a_file_takes_anothers_place_and_where_there_is_none_that_stays(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text("new")
+    old.write_text("old")
+
+    assert run(files.move(str(new), str(old))).returncode == 0
+    assert (old.read_text(), new.exists()) == ("new", False)
+    assert run(files.move(str(new), str(old))).returncode == 0
+    assert old.read_text() == "new"

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from infra.commands import haproxy
-from infra.commands.fleet import Fleet, Peer
+from infra.commands.fleet import Fleet
 from infra.config_edge import Edge
 from infra.host import Ports
 
 PORTS = Ports(21000)
+ALONE = Fleet("here")
 
 
-def config(replicas: int = 2, fleet: Fleet = Fleet("here"), **settings: Any) -> str:
+def config(replicas: int = 2, fleet: Fleet = ALONE, **settings: Any) -> str:
     given = Edge.model_validate({"address": "127.0.0.1", "port": 8443, **settings})
     return haproxy.config(given, PORTS, replicas, fleet)
 
@@ -123,3 +124,20 @@ def test_only_known_headers_are_written_to_the_log() -> None:
         "var(txn.request_id),json(utf8s)",
     }
     assert not re.search(r"%(hr|hs|HU|HQ|r\b|CC|CS)", access)
+
+
+def test_a_configuration_has_a_mark_that_its_weights_do_not_change() -> None:
+    fleet = Fleet("here", True, (Peer("there", "192.0.2.12"),), "127.0.0.1")
+    text = config(fleet=fleet)
+    weighed = haproxy.with_weights(text, "here", {"here": 1, "there": 240})
+
+    assert haproxy.mark_of(text) == haproxy.mark_of(weighed) is not None
+    assert haproxy.mark_of(text) != haproxy.mark_of(config(fleet=fleet, port=8500))
+    assert haproxy.mark_of("global\n") is None
+
+
+def test_the_mark_of_a_running_edge_is_read_from_its_answer() -> None:
+    mark = haproxy.mark_of(config())
+
+    assert haproxy.parse_mark(f"BENTOFLEET_CONFIG={mark}\n\n") == mark
+    assert haproxy.parse_mark("Variable not found\n") is None

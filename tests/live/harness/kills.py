@@ -7,7 +7,9 @@ Stages = tuple[tuple[tuple[str, ...], int], ...]
 
 RUN = (("run --detach",), 1)
 BOTH_RUN = (("run --detach",), 2)
-MOVE = (("set map",), 1)
+MOVE = (("set map", "live.map live "), 1)
+"""Not the first change of the edge's map: that one offers the candidate to the gate."""
+
 STOP = (("stop --time",), 1)
 REMEMBER = (("mv -f", "/releases/"), 1)
 UNLOCK = (("rm -rf", "walk.lock"), 1)
