@@ -36,6 +36,7 @@ test: ## all the set-up, models and images, then every test without cloud accoun
 	@tools/setup/setup.sh models
 	@tools/setup/browser.sh
 	@tools/setup/sshd.sh
+	@tools/setup/prometheus.sh
 	@tools/setup/schemathesis.sh
 	$(RUN) python -m infra.images.build edge service vulkan
 	$(RUN) pytest $(ARGS)
