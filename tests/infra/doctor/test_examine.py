@@ -38,6 +38,7 @@ def host(name: str, **changes: object) -> Host:
         "accelerator": "cpu",
         "stack": "lab",
         "ports_from": 21000,
+        "entry": True,
         **changes,
     }
     return Host(**given)  # type: ignore[arg-type]
@@ -222,6 +223,21 @@ class TlsEdge:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+
+def test_an_edge_that_takes_no_users_is_not_looked_for_where_they_come_in() -> None:
+    settings = config.parse(
+        {
+            "kind": "local",
+            "hosts": [{"name": "a", "address": "127.0.0.1", "connection": "local"}],
+        }
+    )
+    runs = "container\tbentofleet-lab-edge | Up 1 m | \nend\tyes\n"
+    there = Canned(host("a", entry=False), Done(0, runs, ""))
+
+    (found,) = examine.all_hosts(settings, [there.host], lambda _: there)
+
+    assert [code for code in findings(found) if code.startswith("edge.")] == []
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class Replica:
         """As `kill -9` does it: nobody listens any more, and what is in work breaks off."""
         self.close()
         for connection in list(self._open):
-            _reset(connection)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         while True:
@@ -102,8 +103,9 @@ class Replica:
                     connection.sendall(self._text("200 OK", b""))
                     continue
                 self.asked += 1
-                if self.breaks_off:
-                    _reset(connection)
+                if self.breaks_off:  # SO_LINGER of nothing: the peer sees a reset
+                    linger = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     return
                 stream.read(int(head.get("content-length", 0)))
                 time.sleep(self.delay_s)
@@ -118,14 +120,6 @@ class Replica:
     def _text(self, status: str, body: bytes) -> bytes:
         head = f"HTTP/1.1 {status}\r\n{contract.RELEASE_HEADER}: {self.release}\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def _reset(connection: socket.socket) -> None:
-    """SO_LINGER of nothing, and both ends closed: the peer sees a reset."""
-    with suppress(OSError):
-        linger = struct.pack("ii", 1, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        connection.close()
 
 
 def free_ports(count: int) -> int:
