@@ -29,10 +29,8 @@ ORPHAN_STOPS_S = 60
 """Far above the heartbeat of 5 s: it also puts back, and this machine is busy."""
 
 SHORT = [
-    ("provider", "after every candidate started"),
     ("provider", "after the edge moved the traffic"),
     ("pulumi", "after the first candidate started"),
-    ("pulumi", "after the old release was stopped"),
 ]
 
 

@@ -64,6 +64,10 @@ def test_docker_gets_its_own_log_driver_with_rotation() -> None:
         {"host_network": True},
         {"devices": ("/dev/dri/renderD128",)},
         {"groups": ("104",)},
+        {"capabilities": ("NET_RAW",)},
+        {"user": "0:0"},
+        {"entrypoint": "keepalived"},
+        {"stop_signal": "SIGTERM"},
     ],
     ids=lambda c: next(iter(c)),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.commands import haproxy
-from infra.commands.fleet import Fleet
+from infra.commands.fleet import Fleet, Peer
 from infra.config_edge import Edge
 from infra.host import Ports
 
@@ -25,7 +25,9 @@ def binds(text: str) -> list[str]:
 
 
 def test_both_slots_have_every_replica() -> None:
-    servers = re.findall(r"server (r\d+) 127\.0\.0\.1:(\d+)", config(replicas=3))
+    backends = re.split(r"^(?=\S)", config(replicas=3), flags=re.MULTILINE)
+    slots = "".join(text for text in backends if text.startswith("backend slot_"))
+    servers = re.findall(r"server (r\d+) 127\.0\.0\.1:(\d+)", slots)
 
     assert servers == [
         *(("r1", "21000"), ("r2", "21001"), ("r3", "21002")),
@@ -34,9 +36,10 @@ def test_both_slots_have_every_replica() -> None:
 
 
 def test_only_the_users_frontend_listens_beyond_loopback() -> None:
-    inner = ["127.0.0.1:21064", "127.0.0.1:21065", "127.0.0.1:21066"]
+    inner = {f"127.0.0.1:{port}" for port in (21064, 21065, 21066, 21067)}
+    sockets = {"unix@/run/haproxy/users_a.sock", "unix@/run/haproxy/users_b.sock"}
 
-    assert binds(config(address="192.0.2.1")) == ["192.0.2.1:8443", *inner]
+    assert {*binds(config(address="192.0.2.1"))} - sockets == {"192.0.2.1:8443", *inner}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_plain_http_has_a_port_of_its_own_beside_tls(
 ) -> None:
     text = config(tls=tls)
 
-    assert haproxy.listens_on(text) - {21064, 21065, 21066} == expected
+    assert haproxy.listens_on(text) - {21064, 21065, 21066, 21067} == expected
     assert text.count(" ssl crt ") == (1 if tls.get("certificate") else 0)
 
 

@@ -3,17 +3,17 @@
 Only what a step of a canary asks of them is there: edges with counters, replicas with metrics.
 """
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from infra.commands import edge
 from infra.commands.edge import Server
 from infra.connection import Unreachable
-from infra.host import Host
+from infra.host import Host, Paths
 from infra.provider import live
 from infra.provider.live import Live
 from infra.provider.machine import Answer, Machine
@@ -22,7 +22,7 @@ from loadtests.evidence import CanaryEvidence, TimelinePoint
 from loadtests.filling import Demand
 from loadtests.reasons import Finding
 from loadtests.slo import Slo
-from service.telemetry import Metrics
+from service.contract.metrics import RELEASE_INFO, REQUEST_DURATION, REQUESTS_TOTAL
 
 OLD, NEW = "0ld000000000", "abcdef012345"
 SLOTS = {"live": "a", "candidate": "b"}
@@ -48,23 +48,50 @@ class Behaviour:
     is_up: bool = True
 
 
-@dataclass
 class Replica:
-    """One replica: its metrics since it was started."""
+    """One replica: what its page of metrics tells since it was started.
 
-    release: str
-    metrics: Metrics = field(init=False)
-    started: float = 1000.0
-    is_there: bool = True
+    The form of a real page is what tests/infra/commands/test_scrape.py reads.
+    """
 
-    def __post_init__(self) -> None:
-        self.metrics = Metrics(self.release)
-        self.metrics.request("", "readyz", 200, USER, 0.001)
+    def __init__(self, release: str) -> None:
+        self.release = release
+        self.started = 1000
+        self.is_there = True
+        self.slowness: Callable[[int], float] = lambda count: 0.0
+        self._asked = 0
+        self._durations: dict[tuple[str, str], Counter[float]] = {}
+        self._refused: Counter[tuple[str, str]] = Counter()
+
+    def forget(self) -> None:
+        """As a process that begins anew."""
+        self._durations.clear()
+        self._refused.clear()
+
+    def answer(self, model: str, traffic: str, code: int, seconds: float) -> None:
+        """One prediction."""
+        self._asked += 1
+        seconds += self.slowness(self._asked)
+        bound = next((b for b in REQUEST_DURATION.buckets if seconds <= b), math.inf)
+        self._durations.setdefault((model, traffic), Counter())[bound] += 1
+        self._refused[model, traffic] += code == 422
 
     def page(self) -> str:
-        lines = self.metrics.render().decode().splitlines()
-        kept = [line for line in lines if not line.startswith("process_start_time_seconds")]
-        return "\n".join([*kept, f"process_start_time_seconds {self.started}", ""])
+        lines = [
+            f"process_start_time_seconds {self.started}",
+            f'{RELEASE_INFO.name}{{release="{self.release}"}} 1.0',
+            f'{REQUEST_DURATION.name}_bucket{{le="+Inf",model="",route="readyz",traffic="user"}} 9',
+        ]
+        for (model, traffic), counts in self._durations.items():
+            labels = f'model="{model}",route="predict",traffic="{traffic}"'
+            below = 0
+            for bound in (*REQUEST_DURATION.buckets, math.inf):
+                below += counts[bound]
+                shown = "+Inf" if bound == math.inf else bound
+                lines.append(f'{REQUEST_DURATION.name}_bucket{{le="{shown}",{labels}}} {below}')
+            refused = self._refused[model, traffic]
+            lines.append(f'{REQUESTS_TOTAL.name}{{code="422",{labels}}} {refused}')
+        return "\n".join([*lines, ""])
 
 
 class CountingConnection:
@@ -79,9 +106,7 @@ class CountingConnection:
     def openings(self) -> int:
         return self.opened
 
-    def paths(self) -> Any:
-        from infra.host import Paths
-
+    def paths(self) -> Paths:
         return Paths(PurePosixPath("/memory"))
 
 
@@ -230,9 +255,7 @@ class Users:
         entry.count("users", SLOTS[side], f"r{number}", is_good=not is_failed)
         code = 500 if is_failed else 422 if is_refused else 200
         seconds = 0.01 + 0.0007 * (count * 7 % 60) + behaviour.slow_s
-        machine.replicas[side, number].metrics.request(
-            MODELS[count % len(MODELS)], "predict", code, traffic, seconds
-        )
+        machine.replicas[side, number].answer(MODELS[count % len(MODELS)], traffic, code, seconds)
 
 
 class SimulatedClock:
