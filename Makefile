@@ -15,7 +15,7 @@ RUN := uv run --no-sync --env-file .env
 PULUMI := $(RUN) pulumi
 
 .PHONY: help setup demo test soak bench check lock format models reproduce mlflow data cards precision photos bento image stack serve token \
-        doctor preview up promote refresh destroy status unlock certificates logs load report bundle unbundle
+        doctor preview up promote refresh destroy status releases rollback unpin unlock certificates logs load report bundle unbundle
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -135,6 +135,15 @@ destroy: .env ## remove the stack from its hosts
 
 status: .env ## release, weights, health and since when
 	@$(RUN) python -m infra.status --stack $(STACK) $(ARGS)
+
+releases: .env ## what is kept: released when, by whom, with which verdict; ARGS=--json
+	@$(RUN) python -m infra.releases --stack $(STACK) $(ARGS)
+
+rollback: .env ## back to the release before, at once, and pinned: TO=release for another
+	@$(RUN) python -m infra.rollback --stack $(STACK) $(if $(TO),--to $(TO)) $(ARGS)
+
+unpin: .env ## what was built may come again, also what was rolled back
+	@$(RUN) python -m infra.unpin --stack $(STACK) $(ARGS)
 
 unlock: .env ## take a lock away that you know to be dead; make up clears its own by itself
 	@$(RUN) python -m infra.unlock --stack $(STACK)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import hours, stack
+from infra import hours, served, stack
 from infra.images import manifest
 from infra.resources.muster import muster
 from infra.targets import local
@@ -19,18 +19,18 @@ def main() -> None:
     try:
         name = pulumi.get_stack()
         wanted, secrets = stack.read(name, settings)
-        is_preview = pulumi.runtime.is_dry_run()
-        if held := hours.hold(wanted.rollout.hours, datetime.now(UTC), is_preview=is_preview):
+        now, is_preview = datetime.now(UTC), pulumi.runtime.is_dry_run()
+        if held := hours.hold(wanted.rollout.hours, now, is_preview=is_preview):
             pulumi.log.warn(held)
         hosts, versions = local.hosts(name, wanted), stack.model_versions(ROOT, wanted)
         images = manifest.load_fresh(ROOT, {"edge", *(host.accelerator for host in hosts)})
-        muster(hosts, wanted.edge)
+        muster(hosts, wanted.edge, is_override=hours.refusal(wanted.rollout.hours, now) is not None)
         every = local.all_hosts(name, wanted)
-        release = stack.declare(name, wanted, every, images, versions, secrets)
+        to = served.choose(wanted, every, images, versions)
+        release = stack.declare(name, wanted, every, images, to, secrets)
     except ValueError as e:
         raise pulumi.RunError(str(e)) from None
-    urls = stack.urls(hosts, wanted.edge)
-    pulumi.export("url", urls[0])
+    pulumi.export("url", (urls := stack.urls(hosts, wanted.edge))[0])
     pulumi.export("urls", urls)
     pulumi.export("release", release.release)
     pulumi.export("live_since", release.live_since)

@@ -39,3 +39,8 @@ def stack_tag(stack: str, build_tag: str) -> str:
     """The stack's own tag of an image: `destroy` removes it and leaves the build's."""
     name, _, version = build_tag.rpartition(":")
     return f"localhost/bentofleet-{stack}/{name.rpartition('/')[2]}:{version}"
+
+
+def build_tag(stack_tag: str) -> str:
+    """The build's tag that a stack's own one was made from."""
+    return f"localhost/bentofleet/{stack_tag.rpartition('/')[2]}"

@@ -13,7 +13,6 @@ from infra import (
     config_hosts,
     config_images,
     parts,
-    release,
     token_keys,
 )
 from infra.config_edge import Edge
@@ -21,7 +20,9 @@ from infra.host import Host
 from infra.images import inputs
 from infra.images.manifest import BuiltImage
 from infra.parts import Secrets
+from infra.release import stack_tag
 from infra.resources.release import Release, ReleaseArgs
+from infra.served import Served
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
@@ -108,7 +109,7 @@ def declare(
     stack: config.Stack,
     hosts: list[Host],
     images: dict[str, BuiltImage],
-    versions: dict[str, str],
+    release: Served,
     secrets: Secrets,
 ) -> Release:
     """Declares every resource of the stack; the release comes last.
@@ -116,25 +117,22 @@ def declare(
     What is on a host that is out stays declared, so that nothing of it is removed there.
     """
     there, out = [h for h in hosts if not h.out], [h for h in hosts if h.out]
-    used = {host.accelerator: images[host.accelerator] for host in there}
+    used = release.images
     # the image of a host that is out may not have been built, and is not sent
-    known = {**{host.accelerator: next(iter(used.values())) for host in out}, **images}
+    known = {**{host.accelerator: next(iter(used.values())) for host in out}, **images, **used}
     given = parts.Given(name=name, stack=stack, hosts=hosts, images=known, secrets=secrets)
     declared = parts.declare(given)
-    env = release.environment(stack.service)
-    # also of the hosts that are out: to leave one alone for a while makes no other release
-    tags = {images[host.accelerator].tag for host in hosts if host.accelerator in images}
-    release_id = release.release_id(tags, env, stack.service.memory_mib)
     args = ReleaseArgs(
         stack=name,
         config=stack,
         hosts=[(host, declared[host.name].base.prepare.machine_id) for host in there],
         out=[host.name for host in out],
-        release=release_id,
-        images={each: release.stack_tag(name, image.tag) for each, image in used.items()},
-        bento=", ".join(sorted({image.bento or "" for image in used.values()})),
-        models=versions,
-        env={**env, release.RELEASE_VARIABLE: release_id},
+        release=release.release,
+        images={each: stack_tag(name, image.tag) for each, image in used.items()},
+        bento=release.bento,
+        models=release.models,
+        env=release.env,
+        memory_mib=release.memory_mib,
         tokens_key=secrets.tokens_key,
     )
     if stack.edge.has_tls:  # one file with which clients can check every entry: `--cacert`

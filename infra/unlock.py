@@ -18,6 +18,7 @@ from infra import complaints, stack_file
 from infra.config import ConfigError
 from infra.connection import HostError, Unreachable
 from infra.host import Host
+from infra.provider import audit
 from infra.provider.each import on_each
 from infra.provider.lock import STALE_S, held, living_holder
 from infra.provider.machine import Machine, open_machine
@@ -138,12 +139,14 @@ def main() -> int:
         refuse_unwritable(backend)
         if not args.if_dead:
             _cancel(args.stack)
+            audit.here(args.stack, audit.UNLOCK)
             _say(f"state: unlocked ({'; '.join(k.told() for k in found) or 'no lock was found'})")
         elif found:
             _, hosts = stack_file.hosts(args.stack)
             machines = on_each(_opened, hosts)
             there = [machine for machine in machines if machine is not None]
             clear_dead(found, there, lambda: _cancel(args.stack), _say)
+            audit.here(args.stack, audit.UNLOCK, dead=[lock.told() for lock in found])
     except (Locked, ConfigError, HostError) as e:
         sys.stderr.write(f"{e}\n")
         return 1

@@ -39,16 +39,16 @@ class Demand:
 
 
 def demand(
-    window: Window, samples: int, slo: Slo, *, hold_left_s: float, left_s: float
+    window: Window, samples: int, slo: Slo, *, users_rps: float, hold_left_s: float, left_s: float
 ) -> Demand | None:
     """What has to be sent for `samples` of each side; None where users bring them, or it is late.
 
     Args:
+        users_rps: predictions a second that users ask for now.
         hold_left_s: until the step may end.
         left_s: until it must end.
     """
     missing = _missing(window, samples)
-    users_rps = _users_rps(window)
     longest_s = min(SHARE_OF_TIME * left_s - START_S, MAX_PHASE_S)
     if missing <= users_rps * left_s or longest_s < SHORTEST_S:
         return None
@@ -69,7 +69,7 @@ def _missing(window: Window, samples: int) -> float:
     return max((aim - side.samples) / share for side, share in sides)
 
 
-def _users_rps(window: Window) -> float:
+def users_rps(window: Window) -> float:
     """Predictions a second that are none of the gate's."""
     sides = (window.candidate, window.live)
     users = sum(side.predictions - side.gate for side in sides)

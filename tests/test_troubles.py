@@ -46,13 +46,17 @@ NO_MESSAGES = {
         [
             f"infra/commands/{n}"
             for n in (
+                "backends",
                 "clock",
                 "edge",
                 "files",
+                "floating",
+                "frontends",
                 "groups",
                 "haproxy",
                 "packages",
                 "ports",
+                "problems",
                 "replica",
                 "rotation",
             )
@@ -74,6 +78,18 @@ NO_MESSAGES = {
 """Code whose texts no operator acts on."""
 
 NO_ROW = {
+    "set … by hand.": "inside a row's message",
+    "rollout.pin: …": "what make rollback writes, inside a line that says so",
+    'git commit -m "…" …': "what to type next",
+    "the change would have changed something else": "a reason, inside a row's message",
+    "it has no …": "the same",
+    "there is nothing beside which it could be written": "the same",
+    "nothing is pinned in a place that can be found": "the same",
+    "it is no YAML": "the same",
+    "it has no … as a mapping": "the same",
+    "rolled back … by …": "what make releases says of a release",
+    "…: release … has all the traffic on … (… s); … was live before": "what make rollback did",
+    "…. Not there: …": "names the hosts that another line has explained",
     "timestamp: should be a datetime (got …)": "rows are checked before they are encoded",
     "…: takes rows, not photos.": "only called for models that take photos",
     "replica number: must be 1 to … (got …).": "the configuration refuses more replicas",
@@ -104,6 +120,8 @@ NO_ROW = {
     "no message": "stands for a last line, inside a row's message",
     "no answer in … s": "an engine's silence, inside a row's message",
     "unknown to the edge": "the edge's word for a replica, explained in its row",
+    "show ssl cert …": "a command for the edge",
+    "show ssl ca-file …": "the same",
     "UCI data set 849, … in BENTOFLEET_DATA_DIR": "names the data's source on the card",
 }
 """Messages that no operator can meet, or that are none, each with its reason."""

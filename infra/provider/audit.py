@@ -58,6 +58,17 @@ def path(stack: str) -> Path:
     return record.REPORTS / stack / NAME
 
 
+def overridden(machines: Sequence[Machine], stack: str, console: Console) -> None:
+    """Writes down that somebody changes a stack outside its hours."""
+    with Audit(stack, machines, console) as log:
+        log.note(HOURS)
+
+
+def here(stack: str, event: str, **facts: Value) -> None:
+    """Writes down what touches no host."""
+    append_here(path(stack), line(stack, event, datetime.now(UTC), facts))
+
+
 class Audit:
     """Writes events to all hosts and here; used as a context manager.
 
@@ -77,7 +88,10 @@ class Audit:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         failed = [f"{host.name}: {why}" for host in self._hosts if (why := host.finish())]
         if self._why is not None:

@@ -46,7 +46,12 @@ def window(sides: Sides, begin: Snapshot, last: Snapshot, now: Snapshot) -> Wind
         fallen=fallen.requests,
         live=_side(LIVE, live, begin, now),
         candidate=_side(CANDIDATE, candidate, begin, now),
-        faults=(*now.faults, *_backwards(begin, now), *_restarts(begin, now), *_dead(last, now)),
+        faults=(
+            *now.faults,
+            *_backwards(sides, begin, now),
+            *_restarts(begin, now),
+            *_dead(last, now),
+        ),
         candidate_down=_down(CANDIDATE, last, now),
     )
 
@@ -82,15 +87,18 @@ def _is_behind(server: Server, was: Server) -> bool:
     )
 
 
-def _backwards(begin: Snapshot, now: Snapshot) -> Iterator[Finding]:
-    """Entries whose counters began anew; one that told none has a finding of its own."""
+def _backwards(sides: Sides, begin: Snapshot, now: Snapshot) -> Iterator[Finding]:
+    """Entries whose counters began anew, or are gone."""
     for host, look in now.hosts.items():
-        found = _by_name(look.servers)
-        before = _by_name(_look(begin, host).servers)
-        if found and any(
-            name not in found or _is_behind(found[name], was) for name, was in before.items()
-        ):
+        if not look.servers or look.faults:
+            continue  # told already
+        found, before = _by_name(look.servers), _by_name(_look(begin, host).servers)
+        gone = [was for name, was in before.items() if name not in found]
+        if any(name in found and _is_behind(found[name], was) for name, was in before.items()):
             yield finding("canary_counters_back", host=host)
+        elif gone:
+            side = LIVE if gone[0].slot == sides.live_slot else CANDIDATE
+            yield finding("canary_counters_missing", host=host, side=side)
 
 
 def _down(side: str, last: Snapshot, now: Snapshot) -> str:

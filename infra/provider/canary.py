@@ -16,7 +16,7 @@ from infra.provider.plan import Plan
 from infra.provider.record import Record
 from infra.provider.sides import Sides, Snapshot
 from loadtests.analysis import Analysis, Needs, Reading, Shift, Side, Window, judge
-from loadtests.filling import demand
+from loadtests.filling import demand, users_rps
 from loadtests.reasons import Finding, finding
 from loadtests.slo import Outcome
 
@@ -24,8 +24,8 @@ POLL_S = 3.0
 QUERY_S = 10.0
 """Between two times that the queries are asked before the hold is over."""
 
-OBSERVE_S = 10.0
-"""How long the users are watched before it is said that they bring too few."""
+OBSERVE_S, RECENT_S = 10.0, 30.0
+"""How long users are watched before it is said that they bring too few, and by which last part."""
 
 
 class Clock:
@@ -119,6 +119,7 @@ class _Step:
         self._shifts: tuple[Shift, ...] = ()
         self._readings: tuple[Reading, ...] = ()
         self._asked_s = 0.0
+        self._looks: list[Snapshot] = []
         self._stopped_fill: tuple[Finding, ...] = ()
         self._window: Window | None = None
         self._analysis: Analysis | None = None
@@ -201,7 +202,7 @@ class _Step:
             if is_over and analysis.outcome == "pass" and not self._fill.is_running:
                 return window
             self._refuse_settled(is_last=is_last)
-            self._fill_up(window, analysis, elapsed_s)
+            self._fill_up(window, analysis, elapsed_s, self._users_rps(last, now))
             last = now
 
     def _judge(self, window: Window, *, is_over: bool) -> Analysis:
@@ -230,7 +231,15 @@ class _Step:
 
     # -- what is beside the users ---------------------------------------------------------------
 
-    def _fill_up(self, window: Window, analysis: Analysis, elapsed_s: float) -> None:
+    def _users_rps(self, last: Snapshot, now: Snapshot) -> float:
+        """What users have asked for lately: those who went away bring nothing more."""
+        looks = [look for look in (*self._looks, last) if look.at_s >= now.at_s - RECENT_S]
+        self._looks = looks
+        return users_rps(between.window(self._sides, (looks or [last])[0], last, now))
+
+    def _fill_up(
+        self, window: Window, analysis: Analysis, elapsed_s: float, now_rps: float
+    ) -> None:
         """Sends gate traffic where users will not bring the samples."""
         if self._fill.is_running or elapsed_s < min(OBSERVE_S, self._hold_s):
             return
@@ -241,6 +250,7 @@ class _Step:
             window,
             samples,
             self._plan.slo,
+            users_rps=now_rps,
             hold_left_s=self._hold_s - elapsed_s,
             left_s=self._plan.max_hold_s - elapsed_s,
         )
@@ -265,13 +275,11 @@ class _Step:
             self._stopped_fill = (finding("canary_fill_overload", got=got, limit=limit_ms),)
 
     def _ask_queries(self, elapsed_s: float, *, is_over: bool) -> None:
-        due_s = self._asked_s + QUERY_S
-        if is_over or elapsed_s >= due_s:
+        if is_over or elapsed_s >= self._asked_s + QUERY_S:
             self._readings = self._watch.ask(elapsed_s)
             self._asked_s = elapsed_s
 
     def _wait_until(self, moment_s: float) -> None:
-        """Asks on the way whether we may go on."""
         while (left_s := moment_s - self._clock.now_s()) > 0:
             self._go_on()
             self._clock.wait(min(left_s, POLL_S))

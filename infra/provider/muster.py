@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from infra.connection import HostError, connect
 from infra.host import Host
-from infra.provider import prepare
+from infra.provider import audit, prepare
+from infra.provider.console import Console
 from infra.provider.each import on_each
+from infra.provider.machine import Machine, open_machine
 from infra.provider.resource import Plain, Refused
 
 
@@ -43,6 +45,20 @@ def _ask(host: Host, wanted: Plain | None) -> Present:
     except (HostError, Refused) as e:
         return Present(machine_id, str(e))
     return Present(machine_id, "")
+
+
+def tell_override(hosts: Sequence[Host], console: Console) -> None:
+    """The audit log of each host that has one, and ours, tell that this is outside the hours."""
+    there = on_each(_opened, hosts)
+    audit.overridden([machine for machine in there if machine], hosts[0].stack, console)
+
+
+def _opened(host: Host) -> Machine | None:
+    """A host that is new may have no engine yet."""
+    try:
+        return open_machine(host)
+    except HostError:
+        return None
 
 
 def faults(present: Mapping[str, Present]) -> list[str]:

@@ -14,7 +14,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from infra.connection import HostError
 from infra.host import Host
-from infra.provider import muster, values
+from infra.provider import muster, stored, values
 from infra.provider.console import Console
 from infra.provider.resource import (
     ANSWERS,
@@ -28,6 +28,9 @@ from infra.provider.resource import (
     remove,
 )
 from infra.provider.values import Properties
+
+STORED = "bentofleet:stack:stored"
+"""The function that tells what hosts keep of a release (`infra.resources.stored`)."""
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
 
@@ -150,12 +153,18 @@ class BentofleetProvider(sdk.Provider):
         await _in_thread(remove, resource, state, console)
 
     async def invoke(self, request: sdk.InvokeRequest) -> sdk.InvokeResponse:
-        """Asks all hosts of the stack whether they can be worked on."""
+        """Asks all hosts of the stack whether they can be worked on, or what they keep."""
         given = values.plain(values.known(request.args))
         hosts = [Host.from_inputs(host) for host in given.get("hosts") or []]
+        if request.tok == STORED:
+            told = await _in_thread(stored.ask, hosts, str(given["release"]))
+            return sdk.InvokeResponse({"told": values.to_value(told)})
         present = await _in_thread(muster.ask, hosts, given.get("listens"))
         self._names = {told.machine_id: name for name, told in present.items()}
-        return sdk.InvokeResponse({"faults": values.to_value(muster.faults(present))})
+        faults = muster.faults(present)
+        if given.get("is_override") and not faults:
+            await _in_thread(muster.tell_override, hosts, self._console(""))
+        return sdk.InvokeResponse({"faults": values.to_value(faults)})
 
     async def cancel(self) -> None:
         """Ctrl-C: whoever works puts back and ends."""

@@ -12,8 +12,11 @@ TOKEN = "bentofleet:stack:muster"  # noqa: S105 - names a function, is no secret
 FAULTS = "faults"
 
 
-def muster(hosts: Sequence[Host], edge: Edge) -> None:
+def muster(hosts: Sequence[Host], edge: Edge, *, is_override: bool = False) -> None:
     """Passes when every host can be worked on, or prepared where it is new; a preview asks none.
+
+    Args:
+        is_override: somebody changes the stack outside its hours, which the audit log tells.
 
     Raises:
         ValueError: with a line for each that cannot.
@@ -21,7 +24,11 @@ def muster(hosts: Sequence[Host], edge: Edge) -> None:
     if pulumi.runtime.is_dry_run():
         return
     listens = {host.name: wanted_at(host, edge, len(hosts) > 1) for host in hosts}
-    given = {"hosts": [host.to_inputs() for host in hosts], "listens": listens}
+    given = {
+        "hosts": [host.to_inputs() for host in hosts],
+        "listens": listens,
+        "is_override": is_override,
+    }
     told = pulumi.runtime.invoke(TOKEN, given).value
     if lines := (told or {}).get(FAULTS):
         raise ValueError("\n".join(lines))

@@ -21,6 +21,7 @@ class ReleaseArgs:
         images: accelerator -> the stack's own tag of its image.
         models: model name -> version.
         env: environment of the service process.
+        memory_mib: limit of one replica.
         tokens_key: signs the gate's token; None where the service asks for no token.
     """
 
@@ -33,7 +34,35 @@ class ReleaseArgs:
     bento: str
     models: Mapping[str, str]
     env: Mapping[str, str]
+    memory_mib: int
     tokens_key: pulumi.Input[str] | None
+
+
+def inputs(args: ReleaseArgs) -> dict[str, Any]:
+    """What the provider reads as a plan."""
+    stack = args.config
+    return {
+        "stack": args.stack,
+        "target": stack.kind,
+        "hosts": [{**h.to_inputs(), "machine_id": m} for h, m in args.hosts],
+        "out": list(args.out),
+        "release": args.release,
+        "images": dict(args.images),
+        "bento": args.bento,
+        "models": dict(args.models),
+        "env": dict(args.env),
+        "replicas": stack.service.replicas,
+        "memory_mib": args.memory_mib,
+        "port": stack.edge.port,
+        "gate": stack.gate.model_dump(),
+        "rollout": stack.rollout.model_dump(),
+        "analysis": stack.analysis.model_dump(),
+        "slo": stack.slo.model_dump(),
+        "language": stack.language,
+        "tokens_key": args.tokens_key,
+        "live_since": None,
+        "verdict": None,
+    }
 
 
 class Release(pulumi.CustomResource):
@@ -46,27 +75,4 @@ class Release(pulumi.CustomResource):
     def __init__(
         self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        stack = args.config
-        inputs: dict[str, Any] = {
-            "stack": args.stack,
-            "target": stack.kind,
-            "hosts": [{**h.to_inputs(), "machine_id": m} for h, m in args.hosts],
-            "out": list(args.out),
-            "release": args.release,
-            "images": dict(args.images),
-            "bento": args.bento,
-            "models": dict(args.models),
-            "env": dict(args.env),
-            "replicas": stack.service.replicas,
-            "memory_mib": stack.service.memory_mib,
-            "port": stack.edge.port,
-            "gate": stack.gate.model_dump(),
-            "rollout": stack.rollout.model_dump(),
-            "analysis": stack.analysis.model_dump(),
-            "slo": stack.slo.model_dump(),
-            "language": stack.language,
-            "tokens_key": args.tokens_key,
-            "live_since": None,
-            "verdict": None,
-        }
-        super().__init__("bentofleet:stack:Release", name, inputs, opts)
+        super().__init__("bentofleet:stack:Release", name, inputs(args), opts)

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from infra import config, stack
+from infra import config, served, stack
 from infra.images.manifest import BuiltImage
 from infra.targets import local
 from service import tokens
@@ -119,7 +119,8 @@ def declare(pair: tuple[str, str] = ("", ""), **changes: Any) -> Recorder:
         )
         hosts = local.all_hosts("lab", parsed)
         versions = {name: "1" for name in parsed.service.models}
-        release = stack.declare("lab", parsed, hosts, IMAGES, versions, secrets)
+        chosen = served.built(parsed, hosts, IMAGES, versions)
+        release = stack.declare("lab", parsed, hosts, IMAGES, chosen, secrets)
         return release.urn
 
     run: Callable[[], None] = program

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.analysis import Side, Window
 from loadtests.durations import Durations
-from loadtests.filling import Demand, demand, doubts
+from loadtests.filling import Demand, demand, doubts, users_rps
 from loadtests.slo import Slo
 
 SLO = Slo(latency_p95_ms=200, success_ratio=0.995, min_rps=20)
@@ -37,7 +37,10 @@ def window(users: int, *, share: float = 0.05, duration_s: float = 10, gate: int
 
 
 def asked(seen: Window, hold_left_s: float = 50, left_s: float = 590, slo: Slo = SLO) -> Any:
-    return demand(seen, SAMPLES, slo, hold_left_s=hold_left_s, left_s=left_s)
+    """Where users go on as they did."""
+    return demand(
+        seen, SAMPLES, slo, users_rps=users_rps(seen), hold_left_s=hold_left_s, left_s=left_s
+    )
 
 
 def test_users_that_bring_enough_in_time_need_no_filling_up() -> None:
@@ -49,9 +52,8 @@ def test_users_that_bring_enough_in_time_need_no_filling_up() -> None:
 def test_low_traffic_is_filled_up_within_the_gates_own_rate(users: int) -> None:
     seen = window(users)
     wanted = asked(seen)
-    users_rps = users / 10
-    assert wanted.rate_rps + users_rps == pytest.approx(GATE_RPS)
-    brings = (wanted.rate_rps + users_rps) * wanted.duration_s * seen.share
+    assert wanted.rate_rps + users / 10 == pytest.approx(GATE_RPS)
+    brings = (wanted.rate_rps + users / 10) * wanted.duration_s * seen.share
     assert brings + seen.candidate.samples >= AIM - 1
     assert wanted.duration_s < 0.8 * 590
 
@@ -93,8 +95,15 @@ def test_only_what_is_still_missing_is_sent() -> None:
 
 def test_what_the_gate_sent_does_not_count_as_users() -> None:
     """Else filling up would look like users who go on to come."""
-    wanted = asked(window(users=6000, gate=6000, duration_s=200), left_s=390)
-    assert wanted.rate_rps == pytest.approx(GATE_RPS, rel=0.5)
+    assert users_rps(window(users=6000, gate=6000, duration_s=200)) == 0
+    assert users_rps(window(users=6000, gate=2000, duration_s=200)) == pytest.approx(20)
+
+
+def test_users_who_went_away_are_not_waited_for() -> None:
+    seen = window(users=3000, duration_s=30)
+    assert asked(seen) is None
+    gone = demand(seen, SAMPLES, SLO, users_rps=0.0, hold_left_s=30, left_s=570)
+    assert gone is not None
 
 
 @pytest.mark.parametrize("left_s", [-10, 0, 5, 12])

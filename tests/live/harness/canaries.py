@@ -208,7 +208,7 @@ class Users:
     def __init__(self, machines: Sequence[CanaryMachine], entries: int) -> None:
         self.machines = machines
         self.entries = machines[:entries]
-        self.per_minute, self.gate_rps = 6000.0, 0.0
+        self.per_minute, self.gate_rps = 1200.0, 0.0
         self.behaviour = {"live": Behaviour(), "candidate": Behaviour()}
         for machine in machines:
             machine.behaviour = self.behaviour
@@ -417,7 +417,7 @@ def _plan(machines: Sequence[CanaryMachine]) -> Plan:
         language="en",
         tokens_key=None,
         canary=(CanaryStep(weight_percent=5, hold_s=60), CanaryStep(weight_percent=50, hold_s=60)),
-        min_samples=500,
-        max_hold_s=600,
+        min_samples=100,
+        max_hold_s=240,
         settle_s=5,
     )

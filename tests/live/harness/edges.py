@@ -74,7 +74,8 @@ class Site:
     """One host: its edge, and a stand-in for each replica of each slot that has a release.
 
     Attributes:
-        number: it is reached by the others on 127.0.0.number.
+        number: it listens for the others on 127.0.0.number.
+        reached_by: what the others are told of where that is.
     """
 
     def __init__(self, sites: "Fleet", name: str, number: int, *, entry: bool) -> None:
@@ -96,11 +97,12 @@ class Site:
             entry=entry,
         )
         self.machine = SiteMachine(host, self.root, self)
+        self.reached_by = self.address
         self.edge: Running | None = None
 
     @property
     def address(self) -> str:
-        """By which the other hosts reach it."""
+        """Where it listens for the other hosts."""
         return f"127.0.0.{self.number}"
 
     @property
@@ -126,7 +128,7 @@ class Site:
         seen = fleet.Fleet(
             name=self.name,
             entry=self.entry,
-            peers=tuple(fleet.Peer(s.name, s.address, s.entry) for s in others),
+            peers=tuple(fleet.Peer(s.name, s.reached_by, s.entry) for s in others),
             inner_bind=self.address if others else None,
         )
         settings = Edge.model_validate(

@@ -178,6 +178,7 @@ class Running:
     def watch(self) -> "subprocess.Popen[bytes]":
         """Starts the watcher of the image beside it, with a log of its own beside this one."""
         text = WATCH.read_text().replace(edge.FOLDER, str(self.folder))
+        text = text.replace("NAMES_S=20", "NAMES_S=1")
         script, socat = self.folder.parent / "watch", self.folder.parent / "socat"
         script.write_text(text)
         if self.engine:
@@ -191,11 +192,28 @@ class Running:
             return subprocess.Popen(["sh", str(script)], env=environ, stdout=out, stderr=out)
 
     def reload(self) -> None:
-        """New workers read the configuration; the old ones finish."""
-        if self.engine:
-            self._ask_engine("kill", "--signal", "USR2")
-        else:
-            os.kill(self.process.pid, signal.SIGUSR2)
+        """New workers read the configuration; the old ones finish.
+
+        Asked again while nothing comes of it: a master that has just started may miss a signal.
+        """
+        before = self._worker()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        asked = 0
+        while self._worker() in ("", before):
+            assert time.monotonic() < deadline, self.log.read_text(errors="replace")
+            if asked % 50 == 0 and self.engine:
+                self._ask_engine("kill", "--signal", "USR2")
+            elif asked % 50 == 0:
+                os.kill(self.process.pid, signal.SIGUSR2)
+            asked += 1
+            time.sleep(0.1)
+
+    def _worker(self) -> str:
+        """The process id of the worker that answers; empty while none does."""
+        with suppress(OSError):
+            told = self.command("show info\n").splitlines()
+            return next((line for line in told if line.startswith("Pid:")), "")
+        return ""
 
     def pause(self) -> None:
         """It goes silent with everything it has, as a machine does that is cut off."""
