@@ -16,6 +16,7 @@ def test_no_two_uses_share_a_port_and_all_lie_in_the_range() -> None:
         *(ports.metrics(s, n) for s in SLOTS for n in numbers),
         *(ports.direct(s) for s in SLOTS),
         ports.edge_metrics,
+        ports.door,
     ]
 
     assert len(set(used)) == len(used)

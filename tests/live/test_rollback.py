@@ -17,7 +17,6 @@ def test_a_release_goes_back_stays_pinned_and_comes_again(stack: LiveStack) -> N
     back = stack.run("python", "-m", "infra.rollback", "--stack", stack.name)
 
     assert back.returncode == 0, back.stdout + back.stderr
-    print(back.stdout)
     assert stack.live().release == first
     status, answer = stack.post(token)
     assert (status, answer["release"]) == (200, first)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from infra.config_edge import Edge
 from infra.host import Ports
 
 PORTS = Ports(21000)
-ALONE = Fleet("here")
+ALONE = Fleet("lab-1")
+PEERS = (Peer("lab-2", "192.0.2.12", entry=True), Peer("r1", "2001:db8::3"))
+"""One is called as a replica is."""
+
+MANY = Fleet("lab-1", entry=True, peers=PEERS, inner_bind="192.0.2.11")
 
 
 def config(replicas: int = 2, fleet: Fleet = ALONE, **settings: Any) -> str:
@@ -24,22 +29,94 @@ def binds(text: str) -> list[str]:
     return re.findall(r"^    bind (\S+)", text, re.MULTILINE)
 
 
-def test_both_slots_have_every_replica() -> None:
-    backends = re.split(r"^(?=\S)", config(replicas=3), flags=re.MULTILINE)
-    slots = "".join(text for text in backends if text.startswith("backend slot_"))
-    servers = re.findall(r"server (r\d+) 127\.0\.0\.1:(\d+)", slots)
+def section(text: str, name: str) -> str:
+    (found,) = re.findall(rf"^{name}\n((?:[ #].*\n)+)", text, re.MULTILINE)
+    return found
 
-    assert servers == [
-        *(("r1", "21000"), ("r2", "21001"), ("r3", "21002")),
-        *(("r1", "21016"), ("r2", "21017"), ("r3", "21018")),
+
+@pytest.mark.parametrize("group", ["slot", "users", "inner"])
+def test_both_slots_have_every_replica(group: str) -> None:
+    text = config(replicas=3, fleet=MANY)
+
+    for slot, first in (("a", 21000), ("b", 21016)):
+        servers = re.findall(
+            r"server (r\d+) 127\.0\.0\.1:(\d+)", section(text, f"backend {group}_{slot}")
+        )
+        assert servers == [(f"r{n}", str(first + n - 1)) for n in (1, 2, 3)]
+
+
+INNER = {21064, 21065, 21066}
+
+
+def test_only_users_and_hosts_reach_beyond_loopback() -> None:
+    found = binds(config(fleet=MANY, address="192.0.2.1", inner_ports_from=9000))
+
+    assert [b for b in found if not b.startswith(("127.0.0.1:", "unix@/run/haproxy/"))] == [
+        "192.0.2.1:8443",
+        "192.0.2.11:9000",
+        "192.0.2.11:9001",
     ]
 
 
-def test_only_the_users_frontend_listens_beyond_loopback() -> None:
-    inner = {f"127.0.0.1:{port}" for port in (21064, 21065, 21066, 21067)}
-    sockets = {"unix@/run/haproxy/users_a.sock", "unix@/run/haproxy/users_b.sock"}
+def test_a_host_that_is_no_entry_has_no_way_in_for_users() -> None:
+    other = Fleet("lab-2", entry=False, peers=(Peer("lab-1", "192.0.2.11", entry=True),))
+    text = config(fleet=replace(other, inner_bind="192.0.2.12"), tls={"certificate": "own"})
 
-    assert {*binds(config(address="192.0.2.1"))} - sockets == {"192.0.2.1:8443", *inner}
+    assert haproxy.listens_on(text) == {*INNER, 8444, 8445}
+    assert not re.search(r"^(frontend|backend) (users|canary|hop|gate|plain|per_)", text, re.M)
+    assert haproxy.weights_of(text) == {}
+
+
+def test_a_host_that_is_alone_speaks_with_no_other() -> None:
+    assert haproxy.listens_on(config()) == {*INNER, PORTS.door, 8443}
+    assert not re.search(r"inner_|host:|ca-file", config())
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [("lab-2", "192.0.2.12:8445"), ("r1", "[2001:db8::3]:8445")],
+    ids=["a host", "a host with the name of a replica, by IPv6"],
+)
+def test_between_hosts_both_ends_are_checked(peer: str, address: str) -> None:
+    text = config(fleet=MANY)
+
+    (line,) = re.findall(rf"server host:{peer} (.*)", section(text, "backend users_b"))
+    assert line.startswith(f"{address} ssl verify required ")
+    assert f"ca-file /etc/bentofleet/edge/tls/peers.pem verifyhost {peer} " in line.replace(
+        "crt /etc/bentofleet/edge/tls/inner.pem ", ""
+    )
+    for bind in re.findall(r"bind 192\.0\.2\.11:\S+ (.*)", text):
+        assert "verify required" in bind
+        assert "ca-file /etc/bentofleet/edge/tls/peers.pem" in bind
+
+
+WEIGHTS = [
+    ({}, {"r1": 120, "r2": 120, "host:lab-2": 0, "host:r1": 0}),
+    ({"lab-1": 240, "lab-2": 80, "r1": 7}, {"r1": 120, "r2": 120, "host:lab-2": 80, "host:r1": 7}),
+    ({"lab-1": 1}, {"r1": 1, "r2": 1, "host:lab-2": 0, "host:r1": 0}),
+    ({"lab-1": 0, "lab-2": 240, "gone": 9}, {"r1": 0, "r2": 0, "host:lab-2": 240, "host:r1": 0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), WEIGHTS, ids=["none yet", "all", "too little to halve", "one host left"]
+)
+def test_a_hosts_weight_is_shared_among_its_replicas_and_another_host_has_its_own(
+    given: dict[str, int], expected: dict[str, int]
+) -> None:
+    before = config(fleet=MANY)
+
+    text = haproxy.with_weights(before, "lab-1", given)
+
+    found = haproxy.weights_of(text)
+    assert found == {(slot, name): n for slot in "ab" for name, n in expected.items()}
+    assert haproxy.with_weights(text, "lab-1", {}) == before
+
+
+def test_a_configuration_without_users_is_left_as_it_is_by_weights() -> None:
+    text = config(fleet=replace(ALONE, entry=False))
+
+    assert haproxy.with_weights(text, "lab-1", {"lab-1": 7}) == text
 
 
 @pytest.mark.parametrize(
@@ -115,6 +192,23 @@ def test_without_a_rate_limit_no_token_is_remembered() -> None:
 def test_the_configuration_says_nothing_of_what_is_live() -> None:
     assert "default_backend nobody" in config()
     assert config() == config()
+
+
+def test_each_slot_is_only_asked_for_the_release_that_the_map_names() -> None:
+    text = config(fleet=MANY)
+
+    for group in ("slot", "users"):
+        for slot in "ab":
+            (wanted,) = re.findall(r"expect hdr (.*)", section(text, f"backend {group}_{slot}"))
+            assert wanted == (
+                "name X-Bentofleet-Release value-lf "
+                f"%[str(release_{slot}),map(/etc/bentofleet/edge/live.map,none)]"
+            )
+
+
+@pytest.mark.parametrize(("replicas", "retries"), [(1, 3), (2, 3), (4, 5), (16, 8)])
+def test_a_request_outlives_all_replicas_of_an_entry(replicas: int, retries: int) -> None:
+    assert f"    retries {retries}\n" in section(config(replicas=replicas), "backend users_a")
 
 
 def test_only_known_headers_are_written_to_the_log() -> None:

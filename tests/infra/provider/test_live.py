@@ -16,10 +16,31 @@ def test_what_is_written_is_read_back() -> None:
     assert live.parse(live.text(None)) is None
 
 
-def test_haproxy_sees_one_entry_and_comments() -> None:
-    lines = live.text(LIVE).splitlines()
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (LIVE, ["live b", "canary 0", "release_a none", "release_b 0123456789ab"]),
+        (None, ["live none", "canary 0", "release_a none", "release_b none"]),
+    ],
+    ids=["a release", "none"],
+)
+def test_what_haproxy_reads_has_every_key_and_no_candidate(
+    now: live.Live | None, expected: list[str]
+) -> None:
+    lines = live.text(now).splitlines()
 
-    assert [line for line in lines if not line.startswith("#")] == ["live b"]
+    assert [line for line in lines if not line.startswith("#")] == expected
+
+
+def test_a_record_from_before_there_were_canaries_is_read() -> None:
+    older = "".join(
+        line
+        for line in live.text(LIVE).splitlines(keepends=True)
+        if not line.startswith(("canary", "release_"))
+    )
+
+    assert older != live.text(LIVE)
+    assert live.parse(older) == LIVE
 
 
 @pytest.mark.parametrize("gone", [f.name for f in dataclasses.fields(live.Live)])
