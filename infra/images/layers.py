@@ -114,15 +114,21 @@ def diff_ids(config: bytes) -> list[str]:
     return found
 
 
-def first(packed: Packed, count: int) -> Packed:
-    """The image of the lowest `count` layers alone: what a host keeps of one that is on its way."""
+def first(packed: Packed, count: int, of: str) -> Packed:
+    """The image of the lowest `count` layers alone: what a host keeps of one that is on its way.
+
+    Args:
+        of: the name of the whole. Images that have their lowest layers in common come to a host at
+            the same time, and Podman before 4.8 loses names of an image that two name at a time
+            (https://github.com/containers/podman/issues/17515).
+    """
     kind = json.loads(packed.config)
     config = {
         "architecture": kind.get("architecture", "amd64"),
         "os": kind.get("os", "linux"),
         "created": kind.get("created", "1970-01-01T00:00:00Z"),
         "config": {},
-        "history": [{"created_by": "a part of an image on its way"}] * count,
+        "history": [{"created_by": f"a part of {of} on its way"}] * count,
         "rootfs": {
             "type": "layers",
             "diff_ids": [layer.diff_id for layer in packed.layers[:count]],

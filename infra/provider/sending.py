@@ -133,7 +133,9 @@ class Sending:
     def _step(self, count: int) -> None:
         """The lowest `count` layers as an image with a name, so that the host keeps them."""
         is_whole = count == len(self._packed.layers)
-        part = self._packed if is_whole else layers.first(self._packed, count)
+        part = (
+            self._packed if is_whole else layers.first(self._packed, count, _repository(self._tag))
+        )
         tag = self._tag if is_whole else f"{part_repository(self._tag)}:{part.digest[7:19]}"
         self._until_there(part, tag)
         self._there.update(range(count))

@@ -44,11 +44,19 @@ def test_an_engine_may_call_it_by_its_config_or_by_its_manifest() -> None:
 
 
 def test_the_lowest_layers_alone_are_an_image_that_is_whole() -> None:
-    part = layers.first(IMAGE, 2)
+    part = layers.first(IMAGE, 2, "lab/service")
 
     assert diff_ids(part.config) == diffs("base", "python")
     assert [layer.size for layer in part.layers] == [10, 20]
     assert part.digest != IMAGE.digest
+
+
+def test_two_images_with_the_same_lowest_layers_have_no_part_in_common() -> None:
+    one, same, other = (layers.first(IMAGE, 2, f"lab/{of}") for of in ("edge", "edge", "service"))
+
+    assert one == same
+    assert not one.ids & other.ids
+    assert [layer.digest for layer in one.layers] == [layer.digest for layer in other.layers]
 
 
 def test_layers_that_are_there_are_named_by_their_tar_files() -> None:

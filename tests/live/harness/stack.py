@@ -170,10 +170,13 @@ class LiveStack:
         """`pulumi up` in the background, once its gate sends requests to the candidate."""
         process = self.start_up()
         candidate = other_slot(self.live().slot)
-        deadline = time.monotonic() + 120
+        deadline, before = time.monotonic() + 120, None
         while time.monotonic() < deadline and process.poll() is None:
-            if any(s.slot == candidate and s.sessions for s in self.machine().edge_servers()):
+            # counted, for none may be in work when we look; a reload begins at 0 again
+            now = sum(s.requests for s in self.machine().edge_servers() if s.slot == candidate)
+            if before is not None and now > before:
                 return process
+            before = now
             time.sleep(0.2)
         pytest.fail(f"the gate did not start: {process.communicate()[0]}")
 
