@@ -195,6 +195,11 @@ class Host:
         """The host's port plan."""
         return Ports(self.ports_from)
 
+    @property
+    def reached_inside(self) -> str:
+        """By which address the stack's other hosts reach it."""
+        return self.inner_address or self.address
+
     def to_inputs(self) -> dict[str, Any]:
         """The host as inputs of a resource: without the machine's id, an output of Prepare."""
         given = {k: v for k, v in asdict(self).items() if v is not None and k != "machine_id"}

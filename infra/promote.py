@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra import release, stack_file
+from infra import served, stack_file
 from infra.config import ConfigError, Stack
 from infra.connection import HostError
 from infra.host import Host
@@ -29,12 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _, sources = stack_file.hosts(args.source)
         settings, hosts = stack_file.all_hosts(args.stack)
-        served = _served(args.source, sources)
-        refuse_other(served, args.source, args.stack, _planned(settings, hosts))
+        release = _served(args.source, sources)
+        _refuse_pinned(settings, args.stack)
+        refuse_other(release, args.source, args.stack, _planned(settings, hosts))
     except (ConfigError, HostError, NotTheSame, ValueError) as e:
         sys.stderr.write(f"{e}\n")
         return 1
-    sys.stdout.write(f"{args.stack}: gets release {served}, which {args.source} serves\n")
+    sys.stdout.write(f"{args.stack}: gets release {release}, which {args.source} serves\n")
     return 0
 
 
@@ -60,20 +61,28 @@ def _planned(settings: Stack, hosts: Sequence[Host]) -> str:
     """The release that `pulumi up` would make, from what was built and the stack's settings."""
     wanted = {host.accelerator for host in hosts if not host.out}
     images = manifest.load_fresh(ROOT, wanted)
-    tags = {images[host.accelerator].tag for host in hosts if host.accelerator in images}
-    env = release.environment(settings.service)
-    return release.release_id(tags, env, settings.service.memory_mib)
+    return served.built(settings, hosts, images, {}).release
 
 
-def refuse_other(served: str, source: str, stack: str, planned: str) -> None:
+def _refuse_pinned(settings: Stack, stack: str) -> None:
+    """A stack whose file pins a release would get that one, whatever was built."""
+    if settings.rollout.pin is not None:
+        msg = (
+            f"{stack}: pins release {settings.rollout.pin}, so it gets no other. "
+            f"Run make unpin STACK={stack} first."
+        )
+        raise NotTheSame(msg)
+
+
+def refuse_other(release: str, source: str, stack: str, planned: str) -> None:
     """Ends where the two are not the same.
 
     Raises:
         NotTheSame: they are not.
     """
-    if served != planned:
+    if release != planned:
         msg = (
-            f"{stack}: would release {planned}, and {source} serves {served}. Give both the same "
+            f"{stack}: would release {planned}, and {source} serves {release}. Give both the same "
             "`service` section and kinds of accelerator, and take the images that were released "
             "there: its commit, and make unbundle FILE=…."
         )

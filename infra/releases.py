@@ -9,10 +9,9 @@ from typing import Any
 from infra import stack_file
 from infra.config import ConfigError
 from infra.provider import history
-from infra.provider.answering import Answering
+from infra.provider.answering import Answering, reached
 from infra.provider.history import History, Kept
 from infra.provider.machine import Machine
-from infra.rollback import reached
 from infra.terminal import Terminal
 
 HEAD = ("release", "live", "promoted", "by", "verdict", "hosts", "")

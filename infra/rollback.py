@@ -11,12 +11,11 @@ from infra.config import ConfigError, Stack
 from infra.connection import HostError
 from infra.host import Host
 from infra.provider import audit, history, live, lock, rollback, standing
-from infra.provider.answering import Answering
-from infra.provider.each import on_each
+from infra.provider.answering import Answering, reached
 from infra.provider.history import History, Kept
 from infra.provider.live import Live
 from infra.provider.lock import Lock
-from infra.provider.machine import Machine, open_machine
+from infra.provider.machine import Machine
 from infra.provider.members import Members
 from infra.provider.plan import Plan
 from infra.provider.resource import Refused
@@ -24,9 +23,6 @@ from infra.provider.right import Right
 from infra.provider.rollback import NoWayBack, Outcome, Rollback
 from infra.resources import release
 from infra.terminal import Terminal
-
-CONNECT_TIMEOUT_S = 5.0
-"""Nobody waits longer for a host here, nor for one that boots: the others' users need the way."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,25 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{e}\n")
         return 1
     return 0
-
-
-def reached(hosts: Sequence[Host], console: Terminal) -> list[Machine]:
-    """The machines of the hosts that answer soon; the others are named."""
-
-    def reach(host: Host) -> Machine | None:
-        timeout_s = min(CONNECT_TIMEOUT_S, host.connect_timeout_s)
-        hasty = dataclasses.replace(host, connect_timeout_s=timeout_s, boot_timeout_s=0)
-        try:
-            machine = open_machine(hasty)
-            is_set_up = bool(machine.names_in(machine.paths.edge))
-        except HostError as e:
-            console.warn(f"{e} It goes on without it.")
-            return None
-        if not is_set_up:
-            console.warn(f"{host.name}: has nothing of the stack yet. It goes on without it.")
-        return machine if is_set_up else None
-
-    return [machine for machine in on_each(reach, hosts) if machine is not None]
 
 
 def _taken(machines: Sequence[Machine]) -> Lock:

@@ -8,11 +8,10 @@ from infra import pin, stack_file
 from infra.config import ConfigError
 from infra.connection import HostError
 from infra.provider import audit, rolled_back
-from infra.provider.answering import Answering
+from infra.provider.answering import Answering, reached
 from infra.provider.lock import Lock
 from infra.provider.machine import Machine
 from infra.provider.resource import Refused
-from infra.rollback import reached
 from infra.terminal import Terminal
 
 

@@ -3,9 +3,7 @@
 Standard library only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from loadtests.slo import Outcome, SloRow
 
@@ -65,34 +63,3 @@ class TimelinePoint:
     candidate_error_ratio: float | None
     live_p95_ms: float | None
     candidate_p95_ms: float | None
-
-
-def canary_from_json(told: Mapping[str, Any]) -> CanaryEvidence:
-    """The step that `dataclasses.asdict` told; fields that are not known are left out.
-
-    Raises:
-        KeyError, TypeError: it is none.
-    """
-    plain = _known(CanaryEvidence, told)
-    return CanaryEvidence(
-        **{
-            **plain,
-            "live": SideFigures(**_known(SideFigures, told["live"])),
-            "candidate": SideFigures(**_known(SideFigures, told["candidate"])),
-            "checks": tuple(SloRow(**_known(SloRow, row)) for row in told["checks"]),
-            "notes": tuple(told["notes"]),
-        }
-    )
-
-
-def point_from_json(told: Mapping[str, Any]) -> TimelinePoint:
-    """The point that `dataclasses.asdict` told.
-
-    Raises:
-        KeyError, TypeError: it is none.
-    """
-    return TimelinePoint(**_known(TimelinePoint, told))
-
-
-def _known(kind: type, told: Mapping[str, Any]) -> dict[str, Any]:
-    return {f.name: told[f.name] for f in fields(kind)}

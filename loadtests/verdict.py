@@ -23,7 +23,6 @@ from loadtests.evidence import (
 )
 from loadtests.files import write_atomically
 from loadtests.slo import SloRow
-from loadtests.trial import canary_from_json, point_from_json
 
 __all__ = [
     "FILE",
@@ -124,10 +123,19 @@ def _from_json(told: Mapping[str, Any]) -> Verdict:
         steps=tuple(Step(**_known(Step, step)) for step in told["steps"]),
         cost=Cost(**_known(Cost, told["cost"])) if told["cost"] else None,
         # an older version wrote none of these
-        canary=tuple(canary_from_json(step) for step in told.get("canary", ())),
-        timeline=tuple(point_from_json(point) for point in told.get("timeline", ())),
+        canary=tuple(_canary(step) for step in told.get("canary", ())),
+        timeline=tuple(
+            TimelinePoint(**_known(TimelinePoint, point)) for point in told.get("timeline", ())
+        ),
         notes=tuple(told.get("notes", ())),
     )
+
+
+def _canary(told: Mapping[str, Any]) -> CanaryEvidence:
+    sides = {name: SideFigures(**_known(SideFigures, told[name])) for name in ("live", "candidate")}
+    checks = tuple(SloRow(**_known(SloRow, row)) for row in told["checks"])
+    known = _known(CanaryEvidence, told)
+    return CanaryEvidence(**{**known, **sides, "checks": checks, "notes": tuple(told["notes"])})
 
 
 def _known(kind: type, told: Mapping[str, Any]) -> dict[str, Any]:

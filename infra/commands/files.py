@@ -76,11 +76,6 @@ def remove_empty(path: str) -> list[str]:
     return ["sh", "-c", 'rmdir -- "$1" 2>/dev/null || true', "sh", path]
 
 
-def is_folder(path: str) -> list[str]:
-    """Exit 0 when there is such a folder."""
-    return ["test", "-d", path]
-
-
 def age_s(path: str) -> list[str]:
     """Seconds since the file was last written, by the host's own clock."""
     return ["sh", "-c", 'echo $(( $(date +%s) - $(stat -c %Y -- "$1") ))', "sh", path]

@@ -65,7 +65,7 @@ def _hand_over(machine: Machine, record: Live, stack: Live, drain_s: int) -> Non
     for number in numbers:
         machine.edge_command(edge.set_state(slot, number, "drain"))
     for number in numbers:
-        replicas.drain(machine, slot, drain_s, threading.Event(), number)
+        replicas.drain(machine, slot, drain_s, number=number)
     replicas.remove(machine, replicas.in_slot(slot))
     replicas.admit(machine, slot, record.replicas)
 

@@ -1,7 +1,6 @@
 """Mends a host that has the live release: replicas that are missing or changed, and its traffic."""
 
 import dataclasses
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -73,8 +72,7 @@ def changed(
             continue
         go_on()
         machine.edge_command(edge.set_state(now.slot, replica.number, "drain"))
-        never = threading.Event()
-        replicas.drain(machine, now.slot, plan.drain_timeout_s, never, replica.number)
+        replicas.drain(machine, now.slot, plan.drain_timeout_s, number=replica.number)
         machine.stop([replica.wanted.name], replicas.STOP_TIMEOUT_S)
         _start(machine, plan, now, replica, console, go_on)
 

@@ -1,6 +1,5 @@
 """A release made ready in a slot of a host: started beside what serves, awaited, measured."""
 
-import threading
 from collections.abc import Callable
 
 from infra.commands.containers import Running
@@ -85,7 +84,7 @@ def clear(machine: Machine, release: str, slot: str) -> None:
     if not left:
         return
     if any(c.is_running and c.role == ROLE for c in left):
-        replicas.drain(machine, slot, LEFT_DRAIN_S, threading.Event())
+        replicas.drain(machine, slot, LEFT_DRAIN_S)
     machine.stop([c.name for c in left], replicas.STOP_TIMEOUT_S)
 
 

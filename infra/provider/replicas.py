@@ -186,7 +186,7 @@ def drain(
     machine: Machine,
     slot: str,
     timeout_s: int,
-    stopped: threading.Event,
+    stopped: threading.Event | None = None,
     number: int | None = None,
 ) -> int:
     """Waits until a host has no request in work in `slot`; how many are left after the time.
@@ -194,6 +194,7 @@ def drain(
     On an entry, those that it has sent to other hosts count too.
 
     Args:
+        stopped: ends the wait early; None: nothing does.
         number: of the one replica of this host that is meant; None: the whole slot.
     """
 
@@ -204,7 +205,7 @@ def drain(
             if s.slot == slot and number in (None, s.number)
         )
 
-    wait_until(lambda: sessions() == 0, timeout_s, stopped)
+    wait_until(lambda: sessions() == 0, timeout_s, stopped or threading.Event())
     return sessions()
 
 

@@ -1,6 +1,5 @@
 """Ends what is no longer live: its users' requests first, then its replicas."""
 
-import threading
 from contextlib import suppress
 
 from infra.connection import HostError
@@ -18,12 +17,11 @@ def drain(members: Members, slot: str, timeout_s: int) -> dict[str, int]:
     At the entries first: what has left one has then come to its host, and is counted there.
     A host that does not answer is left out: what it has in work nobody can see.
     """
-    never = threading.Event()
     left: dict[str, int] = {}
 
     def wait(machine: Machine) -> None:
         with suppress(HostError):
-            left[machine.host.name] = replicas.drain(machine, slot, timeout_s, never)
+            left[machine.host.name] = replicas.drain(machine, slot, timeout_s)
 
     on_each(wait, members.entries)
     on_each(wait, members.inner)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from infra.commands import edge, haproxy
-from infra.commands import weights as files
+from infra.commands import weights as shares
 from infra.connection import HostError
 from infra.provider import live
 from infra.provider.live import Live
@@ -101,7 +101,7 @@ def restore(machine: Machine, was: Live | None) -> bool:
 
 def weights(machine: Machine) -> dict[str, int]:
     """How much each host gets from this entry, by its file; empty where there is none."""
-    return files.from_json(machine.read(machine.paths.weights))
+    return shares.from_json(machine.read(machine.paths.weights))
 
 
 def set_weights(machine: Machine, given: Mapping[str, int]) -> None:
@@ -113,7 +113,7 @@ def set_weights(machine: Machine, given: Mapping[str, int]) -> None:
     Raises:
         HostError: the edge does not say that it did.
     """
-    machine.write(machine.paths.weights, files.to_json(given))
+    machine.write(machine.paths.weights, shares.to_json(given))
     before = machine.read(machine.paths.config) or ""
     text = haproxy.with_weights(before, machine.host.name, given)
     if text != before:

@@ -57,8 +57,7 @@ class Edge(pulumi.CustomResource):
             "rate_limit": args.edge.rate_limit.model_dump(),
             "entry": args.host.entry,
             "peers": [
-                {"name": p.name, "address": p.inner_address or p.address, "entry": p.entry}
-                for p in args.peers
+                {"name": p.name, "address": p.reached_inside, "entry": p.entry} for p in args.peers
             ],
             "inner_ports_from": args.edge.inner_ports_from,
             "identity": args.identity,

@@ -27,6 +27,6 @@ class Floating(pulumi.CustomResource):
             "machine_id": machine_id,
             "image": image,
             **settings.model_dump(),
-            "entries": [{"name": e.name, "address": e.inner_address or e.address} for e in entries],
+            "entries": [{"name": e.name, "address": e.reached_inside} for e in entries],
         }
         super().__init__("bentofleet:host:Floating", name, inputs, opts)

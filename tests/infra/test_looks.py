@@ -1,17 +1,24 @@
 """`make status` and `make logs` over several hosts, of which one is dead and one is out."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness.walks import OLD, World
 
-from infra import logs, status
+from infra import config, config_edge, logs, status
+from infra.commands.containers import ROLE_LABEL
 from infra.connection import Done, Unreachable
 from infra.host import Host
+from infra.provider import traffic
+
+LINES = status._lines
+"""What a host is told of, before the tests put something short in its place."""
 
 
-def host(name: str, *, out: bool = False) -> Host:
+def host(name: str, *, out: bool = False, entry: bool = False) -> Host:
     return Host(
         name=name,
         address=f"{name}.example",
@@ -20,9 +27,16 @@ def host(name: str, *, out: bool = False) -> Host:
         stack="demo",
         ports_from=21000,
         out=out,
+        entry=entry,
     )
 
 
+SETTINGS = config.parse(
+    {
+        "kind": "local",
+        "hosts": [{"name": "one", "address": "192.0.2.11", "connection": "local"}],
+    }
+)
 HOSTS = [host("one"), host("dead"), host("away", out=True), host("two")]
 
 
@@ -33,10 +47,10 @@ class Printing:
 
     def __init__(self, name: str) -> None:
         self.connection = self
-        self._name = name
+        self.name = name
 
     def containers(self) -> list[Any]:
-        return [SimpleNamespace(name=f"{self._name}-edge")]
+        return [SimpleNamespace(name=f"{self.name}-edge")]
 
     def run(self, argv: list[str]) -> Done:
         return Done(0, "a line\n", "and another\n")
@@ -52,7 +66,7 @@ def open_machine(asked: Host) -> Any:
 @pytest.fixture(autouse=True)
 def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     for command in (status, logs):
-        monkeypatch.setattr(command.stack_file, "all_hosts", lambda _: (None, HOSTS))
+        monkeypatch.setattr(command.stack_file, "all_hosts", lambda _: (SETTINGS, HOSTS))
         monkeypatch.setattr(command, "open_machine", open_machine)
     monkeypatch.setattr(status, "_lines", lambda machine: (["it serves"], True))
     monkeypatch.setattr(sys, "argv", ["it"])
@@ -74,9 +88,49 @@ def test_status_tells_of_every_host_in_their_order_and_ends_with_one(
 def test_a_host_that_is_out_is_no_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(status.stack_file, "all_hosts", lambda _: (None, [HOSTS[0], HOSTS[2]]))
+    monkeypatch.setattr(status.stack_file, "all_hosts", lambda _: (SETTINGS, [HOSTS[0], HOSTS[2]]))
 
     assert status.main() == 0
+
+
+def test_status_tells_which_entry_has_the_floating_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [host("one", entry=True), host("two", entry=True)]
+    edge = config_edge.Edge.model_validate(
+        {"floating": {"address": "192.0.2.10/24", "interface": "eth0"}}
+    )
+    settings = SETTINGS.model_copy(update={"edge": edge})
+    monkeypatch.setattr(status.stack_file, "all_hosts", lambda _: (settings, entries))
+    monkeypatch.setattr(
+        status.floating, "is_held", lambda machine, ip: machine.name == "two" and ip == "192.0.2.10"
+    )
+
+    assert status.main() == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "it serves",
+        "it serves",
+        "  the floating address 192.0.2.10 is here",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "weight", "is_well"), [(0.0, "100 %", True), (0.05, "95 %", False)]
+)
+def test_status_tells_the_share_that_is_left_to_live(
+    share: float, weight: str, is_well: bool
+) -> None:
+    (machine,) = World("one").machines
+    replica = next(iter(machine.there.values()))
+    labels = {**replica.labels, ROLE_LABEL: "edge"}
+    machine.there[machine.edge_name] = replace(replica, name=machine.edge_name, labels=labels)
+    traffic.set_canary(machine, share)
+
+    lines, found = LINES(machine)  # type: ignore[arg-type]
+
+    assert f"release {OLD}, weight {weight}, live since" in lines[0]
+    assert found is is_well
 
 
 def test_logs_name_the_dead_host_and_show_the_others_lines(

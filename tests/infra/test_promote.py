@@ -108,6 +108,20 @@ def test_other_settings_of_the_service_make_another_release(
     )
 
 
+def test_a_stack_that_pins_a_release_gets_no_other(
+    staging: Staging, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = {"kind": "local", "hosts": [ENTRY], "rollout": {"pin": "0123456789ab"}}
+    staging.production = config.parse(raw)
+
+    assert run() == 1
+
+    assert capsys.readouterr().err == (
+        "production: pins release 0123456789ab, so it gets no other. "
+        "Run make unpin STACK=production first.\n"
+    )
+
+
 @pytest.mark.parametrize("verdict", ["fail", "inconclusive", None])
 def test_what_has_not_passed_goes_nowhere(
     staging: Staging, capsys: pytest.CaptureFixture[str], verdict: str | None

@@ -11,7 +11,7 @@ from infra import pin, rollback, stack_file, unpin
 from infra.config import parse
 from infra.connection import Unreachable
 from infra.host import Host
-from infra.provider import history, keep, live, lock, rolled_back
+from infra.provider import answering, history, keep, live, lock, rolled_back
 from infra.provider.plan import Plan
 from infra.provider.resource import Refused
 
@@ -30,7 +30,7 @@ class Site:
         self.file.write_text(FILE)
         monkeypatch.setattr(stack_file, "ROOT", folder)
         monkeypatch.setattr(stack_file, "hosts", self._hosts)
-        monkeypatch.setattr(rollback, "open_machine", self._open)
+        monkeypatch.setattr(answering, "open_machine", self._open)
         monkeypatch.setattr(lock, "living_holder", lambda machine: self.holder)
         monkeypatch.setattr(lock.Lock, "_put", lambda self, machine: True)
         monkeypatch.setattr(lock.Lock, "_holds", lambda self, machine: True)
