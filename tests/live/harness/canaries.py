@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.plans import REPLICAS, plan
 from infra.commands.edge import Server
 from infra.connection import Unreachable
 from infra.host import Host, Paths
@@ -21,12 +22,10 @@ from infra.provider.plan import CanaryStep, Plan
 from loadtests.evidence import CanaryEvidence, TimelinePoint
 from loadtests.filling import Demand
 from loadtests.reasons import Finding
-from loadtests.slo import Slo
 from service.contract.metrics import RELEASE_INFO, REQUEST_DURATION, REQUESTS_TOTAL
 
 OLD, NEW = "0ld000000000", "abcdef012345"
 SLOTS = {"live": "a", "candidate": "b"}
-REPLICAS = 2
 MODELS = ("energy", "octagon")
 USER, GATE = "user", "gate"
 
@@ -394,28 +393,11 @@ class CanaryWorld:
 
 
 def _plan(machines: Sequence[CanaryMachine]) -> Plan:
-    return Plan(
-        stack="demo",
-        target="local",
-        release=NEW,
-        images={"cpu": "localhost/bentofleet-demo/service:cpu-1"},
-        bento="bentofleet:1",
+    return plan(
+        (m.host for m in machines),
+        NEW,
         models=dict.fromkeys(MODELS, "1"),
-        env={},
-        hosts=tuple(m.host for m in machines),
-        replicas=REPLICAS,
-        memory_mib=512,
-        port=8080,
-        profile="short",
-        runner="here",
-        saturation=False,
-        slo=Slo(latency_p95_ms=200, success_ratio=0.995, min_rps=20),
-        keep=3,
         parallel=2,
-        ready_timeout_s=1,
-        drain_timeout_s=1,
-        language="en",
-        tokens_key=None,
         canary=(CanaryStep(weight_percent=5, hold_s=60), CanaryStep(weight_percent=50, hold_s=60)),
         min_samples=100,
         max_hold_s=240,

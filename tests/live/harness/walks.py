@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.memory import MemoryMachine
+from harness.plans import REPLICAS, plan
 from harness.stand_ins import Held, Quiet
 from harness.users import Life, MemoryFleet
 from infra import config_edge
@@ -19,12 +20,10 @@ from infra.provider.machine import Machine
 from infra.provider.plan import CanaryStep, Plan
 from infra.provider.record import Record
 from infra.provider.walk import Walk
-from loadtests.slo import Slo
 
 OLD = "0ld000000000"
 NEW = "new000000000"
 NEWER = "newer0000000"
-REPLICAS = 2
 
 FIGURES: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "infra/provider/gate_figures.json").read_text()
@@ -68,7 +67,8 @@ class World:
 
     def plan_of(self, release: str) -> Plan:
         """A release on all of its hosts."""
-        return plan(self.machines, release, self.parallel, self.canary)
+        hosts = [m.host for m in self.machines]
+        return plan(hosts, release, parallel=self.parallel, canary=_canary(self.canary))
 
     def configure(self, machine: MemoryMachine) -> None:
         """Gives a host its edge, as the resource Edge does."""
@@ -87,7 +87,7 @@ class World:
 
     def put(self, machine: MemoryMachine, release: str, slot: str, since: str = "") -> None:
         """Makes a release live on a host, with its replicas."""
-        made = plan(self.machines, release)
+        made = plan((m.host for m in self.machines), release)
         for number in range(1, REPLICAS + 1):
             container = made.container(machine.host, machine.paths, slot, number)
             machine.ensure(container, [])
@@ -192,36 +192,8 @@ class World:
         return self.serves(OLD) and all(m.map["live"] == "a" for m in self.machines)
 
 
-def plan(
-    machines: Sequence[MemoryMachine],
-    release: str,
-    parallel: int = 1,
-    canary: tuple[float, ...] = (),
-) -> Plan:
-    return Plan(
-        stack="demo",
-        target="local",
-        release=release,
-        images={"cpu": f"localhost/bentofleet-demo/service:{release}"},
-        bento="bentofleet:1",
-        models={"energy": "1"},
-        env={},
-        hosts=tuple(m.host for m in machines),
-        replicas=REPLICAS,
-        memory_mib=512,
-        port=8080,
-        profile="short",
-        runner="here",
-        saturation=False,
-        slo=Slo(latency_p95_ms=200, success_ratio=0.995, min_rps=20),
-        keep=3,
-        parallel=parallel,
-        ready_timeout_s=1,
-        drain_timeout_s=1,
-        language="en",
-        tokens_key=None,
-        canary=tuple(CanaryStep(weight_percent=weight, hold_s=1) for weight in canary),
-    )
+def _canary(weights_percent: tuple[float, ...]) -> tuple[CanaryStep, ...]:
+    return tuple(CanaryStep(weight_percent=weight, hold_s=1) for weight in weights_percent)
 
 
 def _host(name: str, entry: bool) -> Host:
