@@ -1,9 +1,7 @@
 """What the program declares, recorded instead of done."""
 
 import asyncio
-import gc
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -48,21 +46,28 @@ IMAGES = {
 
 
 @pytest.fixture(autouse=True)
-def loop() -> Iterator[None]:
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A current event loop: Pulumi asks for one, and other tests have closed theirs.
 
-    Pulumi's mocks make a loop in each of their worker threads and close none: those are swept up
-    here, so that no other test is blamed for them.
+    Pulumi's mocks make a loop in each of their worker threads and close none: that is done here,
+    by name. Left to the garbage collector, a loop's sockets may go before it, and it then complains
+    in whatever test runs at that moment.
     """
+    made: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", new_event_loop)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
     loop.run_until_complete(loop.shutdown_default_executor())
     asyncio.set_event_loop(None)
-    loop.close()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    for each in made:
+        each.close()
 
 
 class Recorder(pulumi.runtime.Mocks):
