@@ -43,6 +43,7 @@ class Edge(Resource):
     """
 
     outputs = ("served_certificate",)
+    follows_other_hosts = True
 
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """Its files and its container."""

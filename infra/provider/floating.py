@@ -30,6 +30,8 @@ class Floating(Resource):
     `router_id`, `entries`: name and `address` of each, this host among them.
     """
 
+    follows_other_hosts = True
+
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """Its configuration and its container."""
         return (CONFIG_PART, CONTAINER_PART)

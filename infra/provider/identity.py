@@ -28,6 +28,7 @@ class Identity(Resource):
     """
 
     outputs = ("certificates",)
+    follows_other_hosts = True
 
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """Its key and certificate."""

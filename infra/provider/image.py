@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from infra.commands import containers
-from infra.provider import sending
+from infra.provider import replicas, sending
 from infra.provider.console import Console
 from infra.provider.machine import Machine
 from infra.provider.resource import Plain, Refused, Resource, differs, machine_of
@@ -48,10 +48,17 @@ class Image(Resource):
         return {PART: differs(found, wanted, f"replaced by image {found[:12]}")}
 
     def delete(self, state: Plain, console: Console) -> None:
-        """Takes away every tag that the stack has of this image, kept releases included."""
+        """Takes away every tag that the stack has of this image, kept releases included.
+
+        Nothing runs from it any more, but where the host was silent when that should have ended.
+        """
         machine = machine_of(state)
         tag = str(state["tag"])
-        for name in machine.image_tags(tag.rpartition(":")[0]):
+        names = machine.image_tags(tag.rpartition(":")[0])
+        ids = {machine.image_id(name) for name in names}
+        left = [c.name for c in machine.containers() if c.image_id in ids]
+        machine.stop(left, replicas.STOP_TIMEOUT_S)
+        for name in names:
             machine.run(containers.remove_tag(machine.engine, name))
         if machine.host.connection != "local":
             sending.clear(machine, tag)

@@ -36,6 +36,9 @@ class Resource(ABC):
     outputs: tuple[str, ...] = ()
     """Properties that only `create` and `update` can tell."""
 
+    follows_other_hosts = False
+    """Whether resources of other hosts come before it, and so are deleted after it only."""
+
     @abstractmethod
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """Things on the host that this resource declares, by the names `read` gives them."""
@@ -97,6 +100,9 @@ def is_forgotten(host: str) -> bool:
 def remove(resource: Resource, state: Plain, console: Console) -> None:
     """Deletes a resource; the state of a host that cannot be reached stays, unless it is given up.
 
+    What follows other hosts' resources is only named there: it would keep theirs from being
+    deleted. The host's images stay in the state, and take what is left with them.
+
     Raises:
         HostError: the host cannot be worked on; names the two ways out.
     """
@@ -109,6 +115,9 @@ def remove(resource: Resource, state: Plain, console: Console) -> None:
     except HostError as e:
         if not name:
             raise
+        if resource.follows_other_hosts and isinstance(e, Unreachable):
+            console.warn(f"{e} What is left there goes with the host's images.")
+            return
         msg = (
             f"{e} What the stack put there stays. When the host is back, run the same command "
             f"again; if it never comes back, run it with {FORGET}={name}."

@@ -20,6 +20,8 @@ class Trust(Resource):
     names it, and `edge` makes it name it no more.
     """
 
+    follows_other_hosts = True
+
     def parts(self, inputs: Plain) -> tuple[str, ...]:
         """The file."""
         return (PART,)

@@ -166,7 +166,7 @@ def assert_one_release_and_nothing_else(stack: "LiveStack") -> None:
     assert {c.labels[RELEASE_LABEL] for c in stack.replicas()} == {now.release}
     assert len(machine.containers()) == now.replicas + 1
     assert all(c.is_running for c in machine.containers())
-    made = {"edge", "keys", "made.json", "releases", "start"}
+    made = {"audit.jsonl", "edge", "keys", "made.json", "releases", "start"}
     assert set(machine.names_in(machine.paths.root)) == made
     assert set(machine.names_in(machine.paths.edge)) == {"haproxy.cfg", "live.map"}
     assert set(machine.names_in(machine.paths.keys)) == {"jwks.json"}

@@ -5,15 +5,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from harness.console import KeptConsole
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from infra.connection import Unreachable
+from infra.connection import HostError, Unreachable
 from infra.provider import values
 from infra.provider.console import Console
+from infra.provider.edge import Edge
+from infra.provider.floating import Floating
+from infra.provider.identity import Identity
+from infra.provider.image import Image
 from infra.provider.muster import Present
+from infra.provider.prepare import Prepare
 from infra.provider.resource import Plain, Resource, out_of_range
 from infra.provider.server import BentofleetProvider
+from infra.provider.trust import Trust
 
 TYPE = "bentofleet:host:Thing"
 URN = f"urn:pulumi:demo::bentofleet::{TYPE}::here-thing"
@@ -276,6 +283,50 @@ def test_a_dead_host_keeps_its_state_and_the_two_ways_out_are_named(
         "lab-1: does not answer. What the stack put there stays. When the host is back, run the "
         "same command again; if it never comes back, run it with BENTOFLEET_FORGET=lab-1."
     )
+
+
+def test_what_other_hosts_wait_for_is_named_on_a_dead_one_and_keeps_nobody(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = created(provider, hosted())
+    monkeypatch.setattr(thing, "follows_other_hosts", True)
+    monkeypatch.setattr(thing, "delete", raising(Unreachable("lab-1: does not answer.")))
+    console = KeptConsole()
+    monkeypatch.setattr(provider, "_console", lambda _: console)
+
+    deleted(provider, state)
+
+    assert console.warned == [
+        "lab-1: does not answer. What is left there goes with the host's images."
+    ]
+
+
+def test_one_that_answers_and_cannot_do_it_keeps_its_state(
+    provider: BentofleetProvider, thing: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = created(provider, hosted())
+    monkeypatch.setattr(thing, "follows_other_hosts", True)
+    monkeypatch.setattr(thing, "delete", raising(HostError("lab-1: the disk is full.")))
+
+    with pytest.raises(HostError, match="the disk is full"):
+        deleted(provider, state)
+
+
+@pytest.mark.parametrize(
+    ("kind", "follows"),
+    [
+        (Prepare, False),
+        (Image, False),
+        (Identity, True),
+        (Trust, True),
+        (Edge, True),
+        (Floating, True),
+    ],
+)
+def test_what_is_a_hosts_own_alone_stays_in_the_state_of_a_dead_one(
+    kind: type[Resource], follows: bool
+) -> None:
+    assert kind.follows_other_hosts is follows
 
 
 def raising(error: Exception) -> Any:
