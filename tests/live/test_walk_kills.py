@@ -171,7 +171,7 @@ def assert_one_release_and_nothing_else(stack: "LiveStack") -> None:
     assert set(machine.names_in(machine.paths.edge)) == {"haproxy.cfg", "live.map"}
     assert set(machine.names_in(machine.paths.keys)) == {"jwks.json"}
     plan = stack.ports
-    wanted = {plan.edge_metrics, plan.direct("a"), plan.direct("b")}
+    wanted = {plan.edge_metrics, plan.door, plan.direct("a"), plan.direct("b")}
     for number in range(1, now.replicas + 1):
         wanted |= {plan.replica(now.slot, number), plan.metrics(now.slot, number)}
     taken = ports.listening(machine.run(ports.tables()))
